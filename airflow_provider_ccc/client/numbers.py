@@ -1,0 +1,79 @@
+"""Phone numbers: bringing them into the form that CCC dials, comparing them, and showing them shortened."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from airflow_provider_ccc.client.errors import CccParameterError
+
+#: What people write between digits; removing it cannot change which telephone rings.
+_SEPARATORS = re.compile(r"[\s\-\u2010-\u2015\u2212()]+")
+_DIGITS = re.compile(r"[0-9]{3,20}")
+_CHINA_MOBILE = re.compile(r"1[3-9][0-9]{9}")
+_CHINA_SERVICE = re.compile(r"[48]00[0-9]{7}")
+#: Digits that stand alone, so neither a part of a UUID nor of a longer word.
+_LONG_DIGITS = re.compile(r"(?<![0-9A-Za-z_-])\+?[0-9]{7,}(?![0-9A-Za-z_-])")
+
+
+def normalise(number: object, parameter: str) -> str:
+    """Bring a phone number into the form that CCC takes: digits only, as one would dial it within China.
+
+    - spaces, hyphens and parentheses are removed, full-width digits become plain ones;
+    - a leading ``+86`` or ``0086`` is removed: a landline gets its trunk ``0`` (``+86 10 8976 7654`` is
+      ``01089767654``), a mobile or 400 number does not (``+86 138 0013 8000`` is ``13800138000``);
+    - any other country's ``+`` is refused, because how it is dialled differs between instances;
+    - an integer is taken if it is a mobile number (Jinja's native rendering makes these integers) and refused
+      otherwise: it may have lost a leading zero.
+
+    :param number: the number as the user gave it.
+    :param parameter: the parameter's name, for the error's text.
+    :raises CccParameterError: naming the parameter, with the number shortened.
+    """
+    if isinstance(number, int) and not isinstance(number, bool) and _CHINA_MOBILE.fullmatch(str(number)):
+        return str(number)
+    if not isinstance(number, str):
+        raise CccParameterError(
+            parameter,
+            f"a phone number is text, not {type(number).__name__}; quote it, or its leading zero is lost",
+        )
+    digits = _SEPARATORS.sub("", unicodedata.normalize("NFKC", number))
+    if not digits:
+        raise CccParameterError(parameter, "is empty; give a phone number")
+    for prefix in ("+86", "0086"):
+        if digits.startswith(prefix):
+            digits = _national(digits.removeprefix(prefix))
+            break
+    if digits.startswith("+"):
+        raise CccParameterError(
+            parameter,
+            f"{shorten(number)!r} is a number outside China (+86); give it as your instance dials it",
+        )
+    if not _DIGITS.fullmatch(digits):
+        raise CccParameterError(parameter, f"{shorten(number)!r} is no phone number: 3 to 20 digits are")
+    return digits
+
+
+def _national(digits: str) -> str:
+    """Write what follows +86 as it is dialled within China."""
+    if digits.startswith("0") or _CHINA_MOBILE.fullmatch(digits) or _CHINA_SERVICE.fullmatch(digits):
+        return digits
+    return "0" + digits if _DIGITS.fullmatch(digits) else digits
+
+
+def key(number: str) -> str:
+    """Return what two writings of the same number share: CCC's answers can lose leading zeros."""
+    return _SEPARATORS.sub("", number).lstrip("0")
+
+
+def shorten(number: object) -> str:
+    """Show a phone number by its first three and last four characters, or by less if it is short."""
+    text = str(number)
+    if len(text) > 9:
+        return f"{text[:3]}****{text[-4:]}"
+    return f"{text[:2]}****" if len(text) > 4 else "****"
+
+
+def shorten_in(text: str) -> str:
+    """Shorten every phone number in a text; ids, which mix digits with letters and hyphens, stay whole."""
+    return _LONG_DIGITS.sub(lambda match: shorten(match[0]), text)

@@ -1,0 +1,327 @@
+"""CCC's operations, one small frozen type each: its parameters, its checks, and how its answer is read.
+
+An operation checks and normalises its parameters when it is made, so whatever is wrong with them is found before any
+request. Documentation of 2017-07-05: https://help.aliyun.com/document_detail/70126.html and its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
+
+from airflow_provider_ccc.client import answers, numbers
+from airflow_provider_ccc.client.answers import Tree
+from airflow_provider_ccc.client.errors import CccParameterError, CccUnexpectedAnswerError
+from airflow_provider_ccc.client.models import (
+    DialNumberPair,
+    Instance,
+    InstanceNumber,
+    PhoneNumber,
+    PickedNumbers,
+)
+
+Answer_co = TypeVar("Answer_co", covariant=True)
+
+
+class Operation(Generic[Answer_co]):
+    """What :func:`~airflow_provider_ccc.client.protocol.CccProtocol.prepare` sends and ``decode`` reads.
+
+    To reach an operation that is not here, derive from this: name ``action``, give ``parameters`` and ``read``.
+    """
+
+    action: ClassVar[str]
+    version: ClassVar[str] = "2017-07-05"
+
+    def parameters(self) -> dict[str, str]:
+        """Return the operation's own parameters as they are sent, all text."""
+        raise NotImplementedError
+
+    def read(self, tree: Tree, request_id: str) -> Answer_co:
+        """Make the answer of a successful reply.
+
+        :param tree: the reply's JSON or XML as dictionaries, lists and text.
+        :param request_id: the reply's RequestId.
+        :raises CccUnexpectedAnswerError: if it cannot be the answer to this operation.
+        """
+        raise NotImplementedError
+
+    def phone_numbers(self) -> tuple[str, ...]:
+        """Return the phone numbers that are sent, so that texts which echo them can be shortened."""
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PickOutboundNumbers(Operation[PickedNumbers]):
+    """Pick which of the candidates to show to a callee: one of the callee's city first, then of its province.
+
+    Alibaba Cloud recommends :class:`PickGlobalOutboundNumbers` over it.
+
+    :param instance_id: the call centre instance.
+    :param callee_number: whom to call; normalised by :func:`~airflow_provider_ccc.client.numbers.normalise`.
+    :param candidate_numbers: the company's own numbers to choose from, at least one, none twice; normalised too.
+    :param count: how many pairs to ask for, at least 1. The service may answer with fewer.
+    :raises CccParameterError: naming the parameter.
+    """
+
+    action: ClassVar[str] = "PickOutboundNumbers"
+
+    instance_id: str
+    callee_number: str = field(repr=False)
+    candidate_numbers: Sequence[str] = field(repr=False)
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        _check_instance_id(self.instance_id)
+        _set(self, "callee_number", numbers.normalise(self.callee_number, "callee_number"))
+        candidates = _list_of("candidate_numbers", self.candidate_numbers, "phone numbers")
+        normalised = tuple(
+            numbers.normalise(candidate, f"candidate_numbers[{place}]") for place, candidate in enumerate(candidates)
+        )
+        _refuse_duplicates("candidate_numbers", normalised, numbers.shorten)
+        _set(self, "candidate_numbers", normalised)
+        _check_count(self.count)
+
+    def parameters(self) -> dict[str, str]:
+        return {
+            "InstanceId": self.instance_id,
+            "CalleeNumber": self.callee_number,
+            "Count": str(self.count),
+            **_repeated("CandidateNumber", self.candidate_numbers),
+        }
+
+    def read(self, tree: Tree, request_id: str) -> PickedNumbers:
+        """Read the pairs, each caller written as the candidate that it is.
+
+        :raises CccUnexpectedAnswerError: also if a caller is none of the candidates.
+        """
+        pairs = _read_pairs(tree)
+        return PickedNumbers(request_id, tuple(self._as_sent(pair) for pair in pairs))
+
+    def _as_sent(self, pair: DialNumberPair) -> DialNumberPair:
+        caller = _with_zeros(pair.caller.number, self.candidate_numbers)
+        if caller is None:
+            raise CccUnexpectedAnswerError(
+                f"the answer's caller {numbers.shorten(pair.caller.number)} is none of the candidate_numbers",
+                code="UnexpectedAnswer",
+            )
+        return _pair_of(pair, self.callee_number, caller)
+
+    def phone_numbers(self) -> tuple[str, ...]:
+        return (self.callee_number, *self.candidate_numbers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PickGlobalOutboundNumbers(Operation[PickedNumbers]):
+    """Pick which of the skill groups' numbers to show to a callee.
+
+    :param instance_id: the call centre instance.
+    :param callee_number: whom to call; normalised by :func:`~airflow_provider_ccc.client.numbers.normalise`.
+    :param skill_group_ids: whose numbers to choose from, at least one, none twice.
+    :param count: how many pairs to ask for, at least 1. The service may answer with fewer.
+    :param is_virtual: sent as ``IsVirtual`` where given.
+    :raises CccParameterError: naming the parameter.
+    """
+
+    action: ClassVar[str] = "PickGlobalOutboundNumbers"
+
+    instance_id: str
+    callee_number: str = field(repr=False)
+    skill_group_ids: Sequence[str]
+    count: int = 1
+    is_virtual: bool | None = None
+
+    def __post_init__(self) -> None:
+        _check_instance_id(self.instance_id)
+        _set(self, "callee_number", numbers.normalise(self.callee_number, "callee_number"))
+        groups = _list_of("skill_group_ids", self.skill_group_ids, "skill group ids")
+        for place, group in enumerate(groups):
+            _check_id(f"skill_group_ids[{place}]", group)
+        _refuse_duplicates("skill_group_ids", groups, str)
+        _set(self, "skill_group_ids", groups)
+        _check_count(self.count)
+        if self.is_virtual not in (None, True, False):
+            raise CccParameterError("is_virtual", "must be True, False or None")
+
+    def parameters(self) -> dict[str, str]:
+        return {
+            "InstanceId": self.instance_id,
+            "CalleeNumber": self.callee_number,
+            "Count": str(self.count),
+            **_repeated("SkillGroupId", self.skill_group_ids),
+            **({} if self.is_virtual is None else {"IsVirtual": _boolean(self.is_virtual)}),
+        }
+
+    def read(self, tree: Tree, request_id: str) -> PickedNumbers:
+        """Read the pairs; which numbers the skill groups have is not known here, so callers stay as they came."""
+        pairs = _read_pairs(tree)
+        return PickedNumbers(
+            request_id, tuple(_pair_of(pair, self.callee_number, pair.caller.number) for pair in pairs)
+        )
+
+    def phone_numbers(self) -> tuple[str, ...]:
+        return (self.callee_number,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetInstance(Operation[Instance]):
+    """Describe an instance: its status and its numbers.
+
+    :param instance_id: the call centre instance.
+    """
+
+    action: ClassVar[str] = "GetInstance"
+
+    instance_id: str
+
+    def __post_init__(self) -> None:
+        _check_instance_id(self.instance_id)
+
+    def parameters(self) -> dict[str, str]:
+        return {"InstanceId": self.instance_id}
+
+    def read(self, tree: Tree, request_id: str) -> Instance:
+        instance = answers.mapping(tree, "Instance")
+        if not instance:
+            raise CccUnexpectedAnswerError("the answer has no Instance", code="UnexpectedAnswer")
+        return _read_instance(instance, request_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListPhoneNumbers(Operation[list[InstanceNumber]]):
+    """List an instance's numbers, all in one answer.
+
+    :param instance_id: the call centre instance.
+    :param outbound_only: only those that may call out.
+    """
+
+    action: ClassVar[str] = "ListPhoneNumbers"
+
+    instance_id: str
+    outbound_only: bool = True
+
+    def __post_init__(self) -> None:
+        _check_instance_id(self.instance_id)
+
+    def parameters(self) -> dict[str, str]:
+        return {"InstanceId": self.instance_id, "OutboundOnly": _boolean(self.outbound_only)}
+
+    def read(self, tree: Tree, request_id: str) -> list[InstanceNumber]:
+        return [answers.instance_number(item) for item in answers.items(tree, "PhoneNumbers", "PhoneNumber")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListInstancesOfUser(Operation[list[Instance]]):
+    """List the instances that the credentials can see. It has no parameters."""
+
+    action: ClassVar[str] = "ListInstancesOfUser"
+
+    def parameters(self) -> dict[str, str]:
+        return {}
+
+    def read(self, tree: Tree, request_id: str) -> list[Instance]:
+        found = answers.items(tree, "Instances", "CallCenterInstance")
+        return [_read_instance(instance, request_id) for instance in found]
+
+
+# --- checks ---------------------------------------------------------------------------------------------------------
+
+
+def _set(operation: object, name: str, value: object) -> None:
+    object.__setattr__(operation, name, value)
+
+
+def _check_id(name: str, value: object) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise CccParameterError(name, "is empty; give its id as text")
+    if value != value.strip() or not value.isprintable():
+        raise CccParameterError(name, "has spaces around it or characters that cannot be printed")
+
+
+def _check_instance_id(value: object) -> None:
+    if value is None or value == "":
+        raise CccParameterError(
+            "instance_id", "is not given; pass it, or set it in the connection's extra as instance_id"
+        )
+    _check_id("instance_id", value)
+
+
+def _check_count(count: object) -> None:
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise CccParameterError("count", f"must be an integer of at least 1, not {count!r}")
+
+
+def _list_of(name: str, values: object, what: str) -> tuple[Any, ...]:
+    """Take any list but a bare string, which would be taken apart into its characters."""
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise CccParameterError(
+            name,
+            f"must be a list of {what}, not a bare {type(values).__name__}"
+            " (a template that makes a list needs render_template_as_native_obj=True on its DAG)",
+        )
+    if not (taken := tuple(values)):
+        raise CccParameterError(name, f"is an empty list; give at least one of the {what}")
+    return taken
+
+
+def _refuse_duplicates(name: str, values: Sequence[str], show: Callable[[str], str]) -> None:
+    seen: dict[str, int] = {}
+    for place, value in enumerate(values):
+        first = seen.setdefault(value, place)
+        if first != place:
+            raise CccParameterError(name, f"has {show(value)} twice, at places {first} and {place}; give each once")
+
+
+# --- writing and reading --------------------------------------------------------------------------------------------
+
+
+def _repeated(name: str, values: Sequence[str]) -> dict[str, str]:
+    return {f"{name}.{place}": value for place, value in enumerate(values, start=1)}
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _read_pairs(tree: Tree) -> list[DialNumberPair]:
+    return [answers.pair(item) for item in answers.items(tree, "DialNumberPairs", "DialNumberPair")]
+
+
+def _with_zeros(number: str, sent: Sequence[str]) -> str | None:
+    """Find the one number that was sent and that the answer means.
+
+    :returns: the number as it was sent; as it came where two match; ``None`` where none does.
+    """
+    if number in sent:
+        return number
+    matches = [candidate for candidate in sent if numbers.key(candidate) == numbers.key(number)]
+    if not matches:
+        return None
+    return matches[0] if len(matches) == 1 else number
+
+
+def _pair_of(pair: DialNumberPair, callee: str, caller: str) -> DialNumberPair:
+    """Write a pair's numbers with the zeros that the answer lost; a callee that differs stays as it came."""
+    written_callee = _with_zeros(pair.callee.number, (callee,)) or pair.callee.number
+    if written_callee == pair.callee.number and caller == pair.caller.number:
+        return pair
+    return DialNumberPair(_renumber(pair.callee, written_callee), _renumber(pair.caller, caller))
+
+
+def _renumber(number: PhoneNumber, written: str) -> PhoneNumber:
+    return PhoneNumber(written, number.city, number.province)
+
+
+def _read_instance(tree: Tree, request_id: str) -> Instance:
+    return Instance(
+        instance_id=answers.text(tree, "InstanceId"),
+        name=answers.text(tree, "InstanceName"),
+        status=answers.text(tree, "Status"),
+        domain_name=answers.text(tree, "DomainName"),
+        console_url=answers.text(tree, "ConsoleUrl"),
+        description=answers.text(tree, "InstanceDescription"),
+        phone_numbers=tuple(
+            answers.instance_number(item) for item in answers.items(tree, "PhoneNumbers", "PhoneNumber")
+        ),
+        request_id=request_id,
+    )

@@ -1,0 +1,243 @@
+"""The protocol without its sockets: an operation becomes a signed request, a reply becomes an answer or an error.
+
+Whoever moves the bytes calls :meth:`CccProtocol.prepare` for every attempt, so each has its own nonce and timestamp.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+from urllib.parse import urlencode
+
+from airflow_provider_ccc.client import answers, signing
+from airflow_provider_ccc.client.answers import Tree
+from airflow_provider_ccc.client.credentials import Credentials
+from airflow_provider_ccc.client.endpoint import Endpoint
+from airflow_provider_ccc.client.errors import CccClockError, CccError, CccUnexpectedAnswerError, classify
+from airflow_provider_ccc.client.numbers import shorten, shorten_in
+from airflow_provider_ccc.client.operations import Operation
+
+Answer = TypeVar("Answer")
+
+#: No documented answer comes near it; a larger one is refused unread.
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+_MAX_MESSAGE = 500
+_SIGNED_TEXT = "string to sign is:"
+
+
+@dataclass(frozen=True)
+class SignedRequest:
+    """A request that can be sent once.
+
+    :param url: names the operation and its version, and nothing secret or personal.
+    :param body: a form with everything else, so that no log of URLs shows it.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    string_to_sign: str = field(repr=False)
+    #: What a reply might repeat and no message may show.
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+class CccProtocol:
+    """Signs requests to one endpoint with one kind of credentials, and reads the replies.
+
+    :param endpoint: where requests go.
+    :param credentials: asked for an AccessKey for every attempt.
+    :param clock: seconds since the epoch.
+    :param nonce: a text that never comes twice.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        credentials: Credentials,
+        *,
+        clock: Callable[[], float] = time.time,
+        nonce: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self.endpoint = endpoint
+        self.credentials = credentials
+        #: Seconds to add to this machine's clock to have the server's; see :meth:`correct_clock`.
+        self.clock_offset = 0.0
+        self._clock = clock
+        self._nonce = nonce
+
+    def prepare(self, operation: Operation[object]) -> SignedRequest:
+        """Sign an operation, anew for every attempt (signature 1.0, POST).
+
+        The service takes every parameter in the query or in the form alike.
+        """
+        key = self.credentials.get()
+        now = datetime.fromtimestamp(self._clock() + self.clock_offset, UTC)
+        in_url = {"Action": operation.action, "Version": operation.version}
+        form = {
+            "Format": "JSON",
+            "AccessKeyId": key.access_key_id,
+            "SignatureMethod": "HMAC-SHA1",
+            "SignatureVersion": "1.0",
+            "SignatureNonce": self._nonce(),
+            "Timestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            **operation.parameters(),
+        }
+        if key.security_token is not None:
+            form["SecurityToken"] = key.security_token
+        text = signing.string_to_sign("POST", {**in_url, **form})
+        signature = form["Signature"] = signing.signature_v1(text, key.access_key_secret)
+        return SignedRequest(
+            method="POST",
+            url=f"{self.endpoint.url}/?{urlencode(in_url)}",
+            headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
+            body=urlencode(form).encode("ascii"),
+            string_to_sign=text,
+            secrets=tuple(filter(None, (signature, key.access_key_secret, key.security_token))),
+        )
+
+    def decode(
+        self,
+        operation: Operation[Answer],
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        sent: SignedRequest | None = None,
+    ) -> Answer:
+        """Read a reply.
+
+        :param operation: what was asked.
+        :param status: the HTTP status.
+        :param headers: the reply's headers; their names' case does not matter.
+        :param body: the whole body; whoever reads it stops beyond :data:`MAX_ANSWER_BYTES`.
+        :param sent: the request, where a wrong signature should be told from a wrong secret.
+        :returns: the operation's answer.
+        :raises CccError: of the class that says what to do about it; never any other exception.
+        """
+        good = 200 <= status < 300
+        try:
+            if len(body) > MAX_ANSWER_BYTES:
+                raise CccUnexpectedAnswerError(f"is larger than {MAX_ANSWER_BYTES} bytes", code="UnexpectedAnswer")
+            tree = answers.parse(body, operation.action)
+        except CccError as error:
+            if good:
+                error.http_status = status
+                raise
+            tree = {}
+        envelope = answers.lower_keys(tree)
+        code, success = _envelope_text(envelope, "code"), envelope.get("success")
+        succeeded = code.upper() == "OK" or (not code and success is not None)
+        refused = success is not None and not answers.flag(envelope, "success")
+        if not good or (code and not succeeded) or refused:
+            raise self._error(operation, status, headers, envelope, sent)
+        request_id = _envelope_text(envelope, "requestid")
+        try:
+            if not succeeded:
+                raise CccUnexpectedAnswerError("the answer has neither Code nor Success", code="UnexpectedAnswer")
+            return operation.read(tree, request_id)
+        except CccError as error:
+            error.http_status, error.request_id = status, request_id
+            raise
+
+    def correct_clock(self, error: CccError) -> bool:
+        """Take over the server's clock from an error that has it.
+
+        :returns: whether there was one to take over.
+        """
+        if error.server_time is None:
+            return False
+        self.clock_offset = error.server_time.timestamp() - self._clock()
+        return True
+
+    def _error(
+        self,
+        operation: Operation[object],
+        status: int,
+        headers: Mapping[str, str],
+        envelope: Tree,
+        sent: SignedRequest | None,
+    ) -> CccError:
+        lower = {name.lower(): value for name, value in headers.items()}
+        code = _envelope_text(envelope, "code")
+        if code.upper() == "OK":  # it says nothing about what failed
+            code = ""
+        in_body = _envelope_text(envelope, "httpstatuscode")
+        # Inside a good HTTP status the body's own says more.
+        effective = int(in_body) if status < 400 and in_body.isdecimal() and len(in_body) == 3 else status
+        kind = classify(code, effective, asks_to_wait="x-acs-retry-after" in lower)
+        server_time = _http_date(lower.get("date", ""))
+        message = _envelope_text(envelope, "message")
+        if _SIGNED_TEXT in message:
+            # It repeats the AccessKey ID and every parameter, phone numbers included.
+            message = _whose_mistake(message, sent)
+        elif 300 <= status < 400:
+            message = "redirects are not followed; correct the host"
+        elif not message:
+            message = "the service gave no reason" if code else "the answer carries no error code of CCC"
+        message = _tidy(message, operation.phone_numbers(), sent.secrets if sent is not None else ())
+        if kind is CccClockError and server_time is not None:
+            off = self._clock() - server_time.timestamp()
+            message += f" This machine's clock is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the service's."
+        return kind(
+            message,
+            code=shorten_in(code[:100]) or f"HTTP {effective}",
+            http_status=status,
+            request_id=_envelope_text(envelope, "requestid")[:100] or lower.get("x-acs-request-id", ""),
+            retry_after=_seconds_to_wait(lower, self._clock() + self.clock_offset),
+            server_time=server_time,
+        )
+
+
+def _envelope_text(envelope: Tree, name: str) -> str:
+    """Read one of the envelope's own texts; whatever else stands there says nothing."""
+    value = envelope.get(name)
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return ""
+    return str(value).strip()
+
+
+def _whose_mistake(message: str, sent: SignedRequest | None) -> str:
+    """Say what a refused signature means, without the text that the service repeats."""
+    servers = message.partition(_SIGNED_TEXT)[2].strip()
+    if sent is not None and servers == sent.string_to_sign:
+        return "the AccessKey Secret (password) does not belong to the AccessKey ID (login)."
+    return (
+        "the service signed another text than was sent: check the AccessKey Secret (password) first, then whether"
+        " something between here and the service changes requests."
+    )
+
+
+def _tidy(message: str, phone_numbers: tuple[str, ...], secrets: tuple[str, ...]) -> str:
+    """Make a message of the service's fit for logs: one line, bounded, no secrets, phone numbers shortened."""
+    for secret in secrets:
+        message = message.replace(secret, "***").replace(signing.percent_encode(secret), "***")
+    for number in phone_numbers:
+        message = message.replace(number, shorten(number))
+    printable = "".join(character if character.isprintable() else " " for character in message[: 4 * _MAX_MESSAGE])
+    return shorten_in(" ".join(printable.split()))[:_MAX_MESSAGE]
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        parsed = parsedate_to_datetime(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed
+
+
+def _seconds_to_wait(lower_headers: Mapping[str, str], now: float) -> float | None:
+    """Read ``x-acs-retry-after`` (milliseconds), or ``Retry-After`` (seconds or a date)."""
+    milliseconds = lower_headers.get("x-acs-retry-after", "")
+    if milliseconds.isdecimal():
+        return int(milliseconds[:12]) / 1000
+    standard = lower_headers.get("retry-after", "")
+    if standard.isdecimal():
+        return float(standard[:12])
+    at = _http_date(standard)
+    return None if at is None else max(0.0, at.timestamp() - now)

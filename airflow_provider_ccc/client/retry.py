@@ -1,0 +1,92 @@
+"""The one retry policy, for synchronous and asynchronous callers alike."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import tenacity
+
+from airflow_provider_ccc.client.errors import (
+    CccClockError,
+    CccError,
+    CccStaleSignatureError,
+    CccThrottledError,
+    CccTransientError,
+)
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+#: What a moment's patience can mend. Whatever else is retryable, such as an instance that is being created, takes
+#: longer than a call should: that is for the task's own retries, or for the sensor.
+_WORTH_ANOTHER_ATTEMPT = (CccThrottledError, CccTransientError, CccStaleSignatureError)
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often one call is attempted, and how long it waits in between.
+
+    Waits grow exponentially with full jitter (a random part of 0.25 s, 0.5 s, 1 s, ... up to ``longest_wait``), and are
+    at least what the service asked for by ``x-acs-retry-after`` or ``Retry-After``.
+
+    :param attempts: how many attempts there are at most, the first one included.
+    :param seconds: after how many seconds no further attempt is started.
+    :param longest_wait: the bound of the growing waits, in seconds.
+    """
+
+    attempts: int = 10
+    seconds: float = 60.0
+    first_wait: float = 0.25
+    longest_wait: float = 8.0
+
+    def call(self, attempt: Callable[[], Answer], correct_clock: Callable[[CccError], bool]) -> Answer:
+        """Attempt a call until it succeeds, fails for good, or the policy ends.
+
+        :param attempt: makes one attempt, signed anew.
+        :param correct_clock: takes over the server's clock from an error, if it can; used once a call.
+        :raises CccError: the last attempt's.
+        """
+        return tenacity.Retrying(**self._options(correct_clock))(attempt)
+
+    async def call_async(
+        self, attempt: Callable[[], Awaitable[Answer]], correct_clock: Callable[[CccError], bool]
+    ) -> Answer:
+        """Do what :meth:`call` does, for a coroutine."""
+        return await tenacity.AsyncRetrying(**self._options(correct_clock))(attempt)
+
+    def _options(self, correct_clock: Callable[[CccError], bool]) -> dict[str, Any]:
+        clock_was_corrected = False
+
+        def worth_another(error: BaseException) -> bool:
+            nonlocal clock_was_corrected
+            if isinstance(error, CccClockError) and not clock_was_corrected:
+                clock_was_corrected = True
+                return correct_clock(error)
+            return isinstance(error, _WORTH_ANOTHER_ATTEMPT)
+
+        return {
+            "retry": tenacity.retry_if_exception(worth_another),
+            "wait": self._wait,
+            "stop": tenacity.stop_any(
+                tenacity.stop_after_attempt(self.attempts), tenacity.stop_before_delay(self.seconds)
+            ),
+            "before_sleep": _log_retry,
+            "reraise": True,
+        }
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, CccClockError):
+            return 0.0
+        jittered = tenacity.wait_random_exponential(multiplier=self.first_wait, max=self.longest_wait)(state)
+        asked = error.retry_after if isinstance(error, CccError) else None
+        return jittered if asked is None else max(jittered, asked)
+
+
+def _log_retry(state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.info("Attempt %d failed, the next one in %.2f s: %s", state.attempt_number, state.upcoming_sleep, error)
