@@ -111,15 +111,16 @@ class CccParameterError(CccRequestError, ValueError):
     """A parameter or connection field that was refused before any request. ``code`` is ``InvalidArgument``.
 
     :param parameter: the name of the parameter or field.
+    :param what: what is wrong with it and what to do.
     """
 
-    def __init__(self, parameter: str, message: str) -> None:
-        super().__init__(f"{parameter}: {message}", code="InvalidArgument")
+    def __init__(self, parameter: str, what: str) -> None:
+        super().__init__(f"{parameter}: {what}", code="InvalidArgument")
         self.parameter = parameter
-        self._what = message
+        self.what = what
 
     def __reduce__(self) -> tuple[type[CccParameterError], tuple[str, str]]:
-        return type(self), (self.parameter, self._what)
+        return type(self), (self.parameter, self.what)
 
 
 class CccCertificateError(CccError):

@@ -6,11 +6,11 @@ request. Documentation of 2017-07-05: https://help.aliyun.com/document_detail/70
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
-from airflow_provider_ccc.client import answers, numbers
+from airflow_provider_ccc.client import answers, checks, numbers
 from airflow_provider_ccc.client.answers import Tree
 from airflow_provider_ccc.client.errors import CccParameterError, CccUnexpectedAnswerError
 from airflow_provider_ccc.client.models import (
@@ -72,15 +72,10 @@ class PickOutboundNumbers(Operation[PickedNumbers]):
     count: int = 1
 
     def __post_init__(self) -> None:
-        _check_instance_id(self.instance_id)
+        checks.instance_id(self.instance_id)
         _set(self, "callee_number", numbers.normalise(self.callee_number, "callee_number"))
-        candidates = _list_of("candidate_numbers", self.candidate_numbers, "phone numbers")
-        normalised = tuple(
-            numbers.normalise(candidate, f"candidate_numbers[{place}]") for place, candidate in enumerate(candidates)
-        )
-        _refuse_duplicates("candidate_numbers", normalised, numbers.shorten)
-        _set(self, "candidate_numbers", normalised)
-        _check_count(self.count)
+        _set(self, "candidate_numbers", checks.candidate_numbers(self.candidate_numbers))
+        checks.at_least(1, "count", self.count)
 
     def parameters(self) -> dict[str, str]:
         return {
@@ -132,14 +127,10 @@ class PickGlobalOutboundNumbers(Operation[PickedNumbers]):
     is_virtual: bool | None = None
 
     def __post_init__(self) -> None:
-        _check_instance_id(self.instance_id)
+        checks.instance_id(self.instance_id)
         _set(self, "callee_number", numbers.normalise(self.callee_number, "callee_number"))
-        groups = _list_of("skill_group_ids", self.skill_group_ids, "skill group ids")
-        for place, group in enumerate(groups):
-            _check_id(f"skill_group_ids[{place}]", group)
-        _refuse_duplicates("skill_group_ids", groups, str)
-        _set(self, "skill_group_ids", groups)
-        _check_count(self.count)
+        _set(self, "skill_group_ids", checks.skill_group_ids(self.skill_group_ids))
+        checks.at_least(1, "count", self.count)
         if self.is_virtual not in (None, True, False):
             raise CccParameterError("is_virtual", "must be True, False or None")
 
@@ -175,7 +166,7 @@ class GetInstance(Operation[Instance]):
     instance_id: str
 
     def __post_init__(self) -> None:
-        _check_instance_id(self.instance_id)
+        checks.instance_id(self.instance_id)
 
     def parameters(self) -> dict[str, str]:
         return {"InstanceId": self.instance_id}
@@ -201,7 +192,7 @@ class ListPhoneNumbers(Operation[list[InstanceNumber]]):
     outbound_only: bool = True
 
     def __post_init__(self) -> None:
-        _check_instance_id(self.instance_id)
+        checks.instance_id(self.instance_id)
 
     def parameters(self) -> dict[str, str]:
         return {"InstanceId": self.instance_id, "OutboundOnly": _boolean(self.outbound_only)}
@@ -224,55 +215,9 @@ class ListInstancesOfUser(Operation[list[Instance]]):
         return [_read_instance(instance, request_id) for instance in found]
 
 
-# --- checks ---------------------------------------------------------------------------------------------------------
-
-
 def _set(operation: object, name: str, value: object) -> None:
+    """Set a field of a frozen operation, while it is being made."""
     object.__setattr__(operation, name, value)
-
-
-def _check_id(name: str, value: object) -> None:
-    if not isinstance(value, str) or not value.strip():
-        raise CccParameterError(name, "is empty; give its id as text")
-    if value != value.strip() or not value.isprintable():
-        raise CccParameterError(name, "has spaces around it or characters that cannot be printed")
-
-
-def _check_instance_id(value: object) -> None:
-    if value is None or value == "":
-        raise CccParameterError(
-            "instance_id", "is not given; pass it, or set it in the connection's extra as instance_id"
-        )
-    _check_id("instance_id", value)
-
-
-def _check_count(count: object) -> None:
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise CccParameterError("count", f"must be an integer of at least 1, not {count!r}")
-
-
-def _list_of(name: str, values: object, what: str) -> tuple[Any, ...]:
-    """Take any list but a bare string, which would be taken apart into its characters."""
-    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
-        raise CccParameterError(
-            name,
-            f"must be a list of {what}, not a bare {type(values).__name__}"
-            " (a template that makes a list needs render_template_as_native_obj=True on its DAG)",
-        )
-    if not (taken := tuple(values)):
-        raise CccParameterError(name, f"is an empty list; give at least one of the {what}")
-    return taken
-
-
-def _refuse_duplicates(name: str, values: Sequence[str], show: Callable[[str], str]) -> None:
-    seen: dict[str, int] = {}
-    for place, value in enumerate(values):
-        first = seen.setdefault(value, place)
-        if first != place:
-            raise CccParameterError(name, f"has {show(value)} twice, at places {first} and {place}; give each once")
-
-
-# --- writing and reading --------------------------------------------------------------------------------------------
 
 
 def _repeated(name: str, values: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,347 @@
+"""From an Airflow connection of type ``ccc`` to calls of CCC."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import requests
+from airflow.providers.http.hooks.http import HttpHook
+from requests.auth import AuthBase
+
+from airflow_provider_ccc.client.errors import (
+    CccCertificateError,
+    CccConnectionError,
+    CccError,
+    CccParameterError,
+    CccUnexpectedAnswerError,
+)
+from airflow_provider_ccc.client.health import Health, assess
+from airflow_provider_ccc.client.models import Instance, InstanceNumber, PickedNumbers
+from airflow_provider_ccc.client.operations import (
+    GetInstance,
+    ListInstancesOfUser,
+    ListPhoneNumbers,
+    Operation,
+    PickGlobalOutboundNumbers,
+    PickOutboundNumbers,
+)
+from airflow_provider_ccc.client.protocol import MAX_ANSWER_BYTES, CccProtocol, SignedRequest
+from airflow_provider_ccc.client.retry import RetryPolicy
+from airflow_provider_ccc.get_provider_info import CONNECTION
+from airflow_provider_ccc.hooks.diagnosis import diagnose
+from airflow_provider_ccc.hooks.settings import ConnectionSettings
+
+if TYPE_CHECKING:
+    from requests.adapters import HTTPAdapter
+
+Answer = TypeVar("Answer")
+
+#: The button in the connection form should not leave anybody waiting.
+_TEST_RETRY = RetryPolicy(attempts=2, seconds=5.0, longest_wait=1.0)
+_TEST_TIMEOUT = (5.0, 10.0)
+
+
+class _Signed(AuthBase):
+    """Writes a freshly signed operation into a request: ``requests`` calls it once for every attempt."""
+
+    def __init__(self, protocol: CccProtocol, operation: Operation[Any]) -> None:
+        self._protocol = protocol
+        self._operation = operation
+        self.sent: SignedRequest | None = None
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        self.sent = self._protocol.prepare(self._operation)
+        request.url = self.sent.url
+        request.headers.update(self.sent.headers)
+        request.prepare_body(self.sent.body, None)
+        return request
+
+
+class CccHook(HttpHook):
+    """Call Alibaba Cloud Call Center.
+
+    Every request is signed anew for each attempt, and what a moment's patience can mend is tried again by ``retry``.
+    One hook looks its connection up once and keeps one session.
+
+    :param ccc_conn_id: the connection, of type ``ccc``.
+    :param instance_id: the call centre instance where a call names none; the connection's own by default.
+    :param retry: how often a call is attempted.
+    :param adapter: a ``requests`` adapter to mount instead of the one that keeps TCP connections alive.
+    :param http_options: further arguments of
+        :class:`~airflow.providers.http.hooks.http.HttpHook`, such as ``tcp_keep_alive_idle``.
+    """
+
+    conn_name_attr = "ccc_conn_id"
+    default_conn_name = "ccc_default"
+    conn_type = CONNECTION["connection-type"]
+    hook_name = CONNECTION["hook-name"]
+
+    def __init__(
+        self,
+        ccc_conn_id: str = default_conn_name,
+        *,
+        instance_id: str | None = None,
+        retry: RetryPolicy | None = None,
+        adapter: HTTPAdapter | None = None,
+        **http_options: Any,
+    ) -> None:
+        super().__init__(method="POST", http_conn_id=ccc_conn_id, adapter=adapter, **http_options)
+        self.ccc_conn_id = ccc_conn_id
+        self.instance_id = instance_id
+        self.retry = retry or RetryPolicy()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Describe the connection form to Airflow before 3.2; newer ones read it from the provider information."""
+        behaviour = CONNECTION["ui-field-behaviour"]
+        return {name.replace("-", "_"): value for name, value in behaviour.items()}
+
+    # --- operations -------------------------------------------------------------------------------------------------
+
+    def pick_outbound_numbers(
+        self,
+        callee_number: str,
+        candidate_numbers: Sequence[str],
+        count: int = 1,
+        instance_id: str | None = None,
+    ) -> PickedNumbers:
+        """Pick which of the candidates to show to a callee (PickOutboundNumbers).
+
+        :param callee_number: whom to call.
+        :param candidate_numbers: the company's own numbers to choose from.
+        :param count: how many pairs to ask for.
+        :param instance_id: the call centre instance; the hook's or the connection's by default.
+        :returns: ``request_id`` and ``pairs``, which may be fewer than ``count``.
+        :raises CccParameterError: before any request, naming the parameter.
+        :raises CccError: of the class that says what to do about it.
+        """
+        return self.call(
+            PickOutboundNumbers(
+                instance_id=self._instance(instance_id),
+                callee_number=callee_number,
+                candidate_numbers=candidate_numbers,
+                count=count,
+            )
+        )
+
+    def pick_global_outbound_numbers(
+        self,
+        callee_number: str,
+        skill_group_ids: Sequence[str],
+        count: int = 1,
+        is_virtual: bool | None = None,
+        instance_id: str | None = None,
+    ) -> PickedNumbers:
+        """Pick which of the skill groups' numbers to show to a callee (PickGlobalOutboundNumbers).
+
+        :param callee_number: whom to call.
+        :param skill_group_ids: whose numbers to choose from.
+        :param count: how many pairs to ask for.
+        :param is_virtual: the service's parameter ``IsVirtual``, where it is to be sent.
+        :param instance_id: the call centre instance; the hook's or the connection's by default.
+        :returns: ``request_id`` and ``pairs``, which may be fewer than ``count``.
+        :raises CccParameterError: before any request, naming the parameter.
+        :raises CccError: of the class that says what to do about it.
+        """
+        return self.call(
+            PickGlobalOutboundNumbers(
+                instance_id=self._instance(instance_id),
+                callee_number=callee_number,
+                skill_group_ids=skill_group_ids,
+                count=count,
+                is_virtual=is_virtual,
+            )
+        )
+
+    def get_instance(self, instance_id: str | None = None) -> Instance:
+        """Describe the instance (GetInstance).
+
+        :raises CccError: of the class that says what to do about it.
+        """
+        return self.call(GetInstance(instance_id=self._instance(instance_id)))
+
+    def list_phone_numbers(self, outbound_only: bool = True, instance_id: str | None = None) -> list[InstanceNumber]:
+        """List the instance's own numbers (ListPhoneNumbers).
+
+        :param outbound_only: only those that may call out.
+        :raises CccError: of the class that says what to do about it.
+        """
+        return self.call(ListPhoneNumbers(instance_id=self._instance(instance_id), outbound_only=outbound_only))
+
+    def check_health(
+        self,
+        instance_id: str | None = None,
+        *,
+        min_outbound_numbers: int = 1,
+        candidate_numbers: Sequence[str] = (),
+    ) -> Health:
+        """Ask whether the instance is ready for a campaign (GetInstance, ListPhoneNumbers).
+
+        :param min_outbound_numbers: how many numbers must be able to call out.
+        :param candidate_numbers: numbers that must be able to call out.
+        :raises CccError: one that is ``retryable`` while the instance may still become ready.
+        """
+        return assess(
+            self.get_instance(instance_id),
+            self.list_phone_numbers(True, instance_id),
+            min_outbound_numbers=min_outbound_numbers,
+            candidate_numbers=candidate_numbers,
+        )
+
+    def call(self, operation: Operation[Answer]) -> Answer:
+        """Run any operation, one of the user's own included.
+
+        :param operation: see :mod:`airflow_provider_ccc.client.operations`.
+        :raises CccError: of the class that says what to do about it.
+        """
+        return self.retry.call(lambda: self._attempt(operation), self.protocol.correct_clock)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Make one cheap signed call: GetInstance of the connection's instance, or ListInstancesOfUser without one.
+
+        :returns: whether it worked, and what worked or which field is wrong.
+        """
+        try:
+            # One attempt and a clock correction, whatever the connection says: this must end within a minute.
+            self.retry, self._timeout = _TEST_RETRY, _TEST_TIMEOUT
+            address = self.settings.endpoint.url
+            if not (self.instance_id or self.settings.instance_id):
+                found = len(self.call(ListInstancesOfUser()))
+                return True, f"{address} accepts the AccessKey; it can see {found} instance(s)."
+            instance = self.get_instance()
+            return True, f"{address} accepts the AccessKey; instance {instance.name!r} has status {instance.status!r}."
+        except CccError as error:
+            return False, diagnose(error)
+
+    # --- connection and transport -----------------------------------------------------------------------------------
+
+    @cached_property
+    def settings(self) -> ConnectionSettings:
+        """The connection, looked up once and checked.
+
+        :raises CccParameterError: naming the connection's field.
+        """
+        settings = ConnectionSettings.of(self.get_connection(self.ccc_conn_id))
+        if settings.endpoint.is_readable_on_the_way:
+            self.log.warning(
+                "Connection %r asks for plain http to %s: everybody on the way can read phone numbers",
+                self.ccc_conn_id,
+                settings.endpoint.host,
+            )
+        if settings.verify is False:
+            self.log.warning("Connection %r switches the check of TLS certificates off", self.ccc_conn_id)
+        return settings
+
+    @cached_property
+    def protocol(self) -> CccProtocol:
+        """What signs this hook's requests and reads the replies."""
+        return CccProtocol(self.settings.endpoint, self.settings.credentials)
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        settings = self.settings
+        self.base_url = settings.endpoint.url
+        session = requests.Session()
+        session.proxies = dict(settings.proxies)
+        session.verify = settings.verify
+        session.cert = settings.cert
+        session.trust_env = settings.trust_env
+        return self._configure_session_from_mount_adapters(session)
+
+    @cached_property
+    def _timeout(self) -> tuple[float, float]:
+        return self.settings.timeout
+
+    def get_conn(self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None) -> Any:
+        """Return the hook's one session. Unlike HttpHook's it sends nothing of the connection's extra as a header."""
+        return self._session
+
+    def run_and_check(
+        self, session: requests.Session, prepped_request: requests.PreparedRequest, extra_options: dict[Any, Any]
+    ) -> requests.Response:
+        """Send a request and read the reply, without logging an address or a body.
+
+        :raises CccConnectionError: if no whole reply came.
+        :raises CccUnexpectedAnswerError: if the reply is too large.
+        """
+        settings = session.merge_environment_settings(
+            prepped_request.url, proxies=dict(session.proxies), stream=True, verify=session.verify, cert=session.cert
+        )
+        problem: CccError
+        try:
+            # A redirect would carry the signed form to another host.
+            with session.send(prepped_request, timeout=self._timeout, allow_redirects=False, **settings) as response:
+                response._content = _read(response, deadline=time.monotonic() + 10 * self._timeout[1])
+                return response
+        except requests.exceptions.RequestException as error:
+            problem = _transport_error(error)
+        except OSError as error:  # such as a file of certificates that is not there
+            problem = CccParameterError(f"connection {self.ccc_conn_id!r}", error.strerror or type(error).__name__)
+        # Outside of the handler, so that the library's own text, which has addresses in it, is not chained to it.
+        raise problem
+
+    def _attempt(self, operation: Operation[Answer]) -> Answer:
+        signed = _Signed(self.protocol, operation)
+        response = self.run("/", auth=signed)
+        return self.protocol.decode(
+            operation, response.status_code, response.headers, response.content, sent=signed.sent
+        )
+
+    def _instance(self, instance_id: str | None) -> str:
+        """Choose the instance that is meant; the operation refuses an empty one."""
+        return instance_id or self.instance_id or self.settings.instance_id or ""
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    """Read a body that is neither endless in size nor in time."""
+    body = bytearray()
+    for chunk in response.iter_content(65536):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise CccUnexpectedAnswerError(
+                f"the answer is larger than {MAX_ANSWER_BYTES} bytes",
+                code="UnexpectedAnswer",
+                http_status=response.status_code,
+            )
+        if time.monotonic() > deadline:
+            raise CccConnectionError("the answer did not end in time", code="Timeout")
+    return bytes(body)
+
+
+def _transport_error(error: requests.exceptions.RequestException) -> CccError:
+    """Say what went wrong below HTTP, in words of our own: the library's contain addresses, proxies' passwords too."""
+    causes = _causes(error)
+    names = {type(cause).__name__ for cause in causes}
+    if "SSLCertVerificationError" in names:
+        return CccCertificateError(
+            "the server's TLS certificate is not trusted; check host and verify", code="CertificateNotTrusted"
+        )
+    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidProxyURL)):
+        return CccParameterError("host or proxy", "is no valid address")
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return CccConnectionError("could not connect in time", code="Timeout")
+    if isinstance(error, requests.exceptions.Timeout) or "ReadTimeoutError" in names:
+        return CccConnectionError("no answer in time", code="Timeout")
+    if isinstance(error, requests.exceptions.ProxyError):
+        return CccConnectionError("the proxy could not be reached, or refused", code="ConnectionFailed")
+    if "NameResolutionError" in names:
+        return CccConnectionError("the host's name could not be resolved", code="ConnectionFailed")
+    reasons = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.errno and cause.strerror]
+    what = reasons[-1] if reasons else type(error).__name__
+    return CccConnectionError(f"no whole answer came: {what}", code="ConnectionFailed")
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Unwrap what requests and urllib3 wrap: causes, contexts, and exceptions given as arguments or as ``reason``."""
+    found: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting:
+        cause = waiting.pop()
+        if not isinstance(cause, BaseException) or cause in found:
+            continue
+        found.append(cause)
+        waiting += [*cause.args, getattr(cause, "reason", None), cause.__context__, cause.__cause__]
+    return found

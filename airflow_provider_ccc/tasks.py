@@ -1,0 +1,81 @@
+"""What operators and sensors share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException, mask_secret
+
+from airflow_provider_ccc.client import numbers
+from airflow_provider_ccc.client.errors import CccError
+
+if TYPE_CHECKING:
+    from airflow_provider_ccc.hooks.ccc import CccHook
+
+
+@contextmanager
+def permanent_errors_end_the_task() -> Iterator[None]:
+    """Turn an error that no retry can mend into the exception that makes Airflow stop retrying.
+
+    :raises AirflowFailException: whose cause is the :class:`~airflow_provider_ccc.client.errors.CccError`.
+    """
+    try:
+        yield
+    except CccError as error:
+        if error.retryable:
+            raise
+        raise AirflowFailException(str(error)) from error
+
+
+class CccTaskMixin:
+    """A task with a connection, whose templated phone numbers Airflow does not show.
+
+    Airflow stores rendered templates and shows them in its UI. The fields in ``phone_number_fields`` are rendered like
+    any other; what they hold is registered as secret, so that the UI and logs show ``***``.
+    """
+
+    phone_number_fields: Sequence[str] = ()
+    ccc_conn_id: str
+
+    @cached_property
+    def hook(self) -> CccHook:
+        """The hook of the task's connection."""
+        # Imported here, because providers-http's hook brings aiohttp along, and DAG files are parsed often.
+        from airflow_provider_ccc.hooks.ccc import CccHook
+
+        return CccHook(self.ccc_conn_id)
+
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        # Airflow calls this one for mapped tasks too, unlike render_template_fields.
+        super()._do_render_template_fields(*args, **kwargs)  # type: ignore[misc]
+        for name in self.phone_number_fields:
+            value = getattr(self, name)
+            if isinstance(value, int) and not isinstance(value, bool):
+                # Native rendering makes integers of mobile numbers, and only text can be masked.
+                value = str(value)
+                setattr(self, name, value)
+            texts = [value] if isinstance(value, str) else value if isinstance(value, Iterable) else []
+            for text in texts:
+                for form in _forms(text):
+                    mask_secret(form)
+
+
+def integer(value: Any) -> Any:
+    """Read an integer that a template rendered as text. Whatever else it is stays, for its own check to refuse."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.strip().isdecimal() else value
+
+
+def is_given(value: Any) -> bool:
+    """Say whether a templated field was given: a template renders what is absent to "" or None."""
+    return value is not None and value != ""
+
+
+def _forms(number: object) -> set[str]:
+    """Return a number as it was written and as it is sent; nothing for what is no number."""
+    try:
+        return {str(number), numbers.normalise(number, "")}
+    except CccError:
+        return set()
