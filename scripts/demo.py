@@ -238,7 +238,8 @@ def report(callees: list[str], errors: dict[int, str]) -> int:
 
 def print_table(rows: list[list[str]]) -> None:
     """Print columns; Chinese characters are two columns wide."""
-    widths = [max(width(row[column]) for row in rows if not row[2].startswith("failed")) for column in range(4)]
+    # A failure's reason stands where the caller would, and may run over the columns behind it.
+    widths = [max(width(row[column]) for row in rows if column != 2 or row[3]) for column in range(4)]
     print()
     for row in rows:
         cells = (cell + " " * (wide - width(cell)) for cell, wide in zip(row, widths, strict=True))

@@ -5,6 +5,7 @@ Whoever moves the bytes calls :meth:`CccProtocol.prepare` for every attempt, so 
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ Answer = TypeVar("Answer")
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 _MAX_MESSAGE = 500
 _SIGNED_TEXT = "string to sign is:"
+_IDENTIFIER = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class CccProtocol:
         refused = success is not None and not answers.flag(envelope, "success")
         if not good or (code and not succeeded) or refused:
             raise self._error(operation, status, headers, envelope, sent)
-        request_id = _envelope_text(envelope, "requestid")
+        request_id = _identifier(_envelope_text(envelope, "requestid"))
         try:
             if not succeeded:
                 raise CccUnexpectedAnswerError("the answer has neither Code nor Success", code="UnexpectedAnswer")
@@ -164,7 +166,7 @@ class CccProtocol:
         sent: SignedRequest | None,
     ) -> CccError:
         lower = {name.lower(): value for name, value in headers.items()}
-        code = _envelope_text(envelope, "code")
+        code = _identifier(_envelope_text(envelope, "code"))
         if code.upper() == "OK":  # it says nothing about what failed
             code = ""
         in_body = _envelope_text(envelope, "httpstatuscode")
@@ -186,9 +188,9 @@ class CccProtocol:
             message += f" This machine's clock is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the service's."
         return kind(
             message,
-            code=shorten_in(code[:100]) or f"HTTP {effective}",
+            code=shorten_in(code) or f"HTTP {effective}",
             http_status=status,
-            request_id=_envelope_text(envelope, "requestid")[:100] or lower.get("x-acs-request-id", ""),
+            request_id=_identifier(_envelope_text(envelope, "requestid") or lower.get("x-acs-request-id", "")),
             retry_after=_seconds_to_wait(lower, self._clock() + self.clock_offset),
             server_time=server_time,
         )
@@ -200,6 +202,11 @@ def _envelope_text(envelope: Tree, name: str) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return ""
     return str(value).strip()
+
+
+def _identifier(text: str) -> str:
+    """Keep of a code or an id what such things are made of."""
+    return "".join(_IDENTIFIER.findall(text[:100]))
 
 
 def _whose_mistake(message: str, sent: SignedRequest | None) -> str:

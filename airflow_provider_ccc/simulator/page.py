@@ -1,0 +1,112 @@
+"""The page at ``/``: what this simulator serves, and how to point an Airflow connection at it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from starlette.datastructures import Headers
+
+from airflow_provider_ccc.simulator.answers import Answer
+from airflow_provider_ccc.simulator.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from starlette.types import Scope
+
+    from airflow_provider_ccc.simulator.app import Simulator
+    from airflow_provider_ccc.simulator.instances import Account, Instance
+
+_TEMPLATE = Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
+
+
+def render(simulator: Simulator, scope: Scope) -> Answer:
+    """
+    Render the page.
+
+    :param simulator: what it is about.
+    :param scope: the request's; the page shows the address that the browser used.
+    """
+    settings = simulator.settings
+    base_url = f"http://{_host(scope)}"
+    instances = simulator.account.instances
+    body = _TEMPLATE.substitute(
+        base_url=escape(base_url),
+        connection=escape(_connection(simulator, base_url)),
+        operations="".join(
+            f"<h3>Version {escape(version)}</h3><p>{_list(operations)}</p>"
+            for version, operations in OPERATIONS.items()
+        ),
+        instances="".join(_instance(simulator.account, instance) for instance in instances.values()) or "<p>None.</p>",
+        access_key_id=escape(settings.access_key_id),
+        access_key_secret=escape(settings.access_key_secret),
+        security_token=f"<code>{escape(settings.security_token)}</code>" if settings.security_token else "none",
+        qps=f"{settings.qps} requests a second" if settings.qps else "no limit",
+        latency=f"{settings.latency_ms:g} ms",
+        fault_rate=f"{settings.fault_rate:g}",
+        seed=settings.seed,
+        actions=_counts(simulator.actions),
+        codes=_counts(simulator.codes),
+    )
+    return Answer(200, "OK", body.encode(), "HTML")
+
+
+def _host(scope: Scope) -> str:
+    """Tell the address that was asked; the server's own if the request's Host header is none."""
+    host = Headers(scope=scope).get("host", "")
+    if _HOST.fullmatch(host):
+        return host
+    address, port = scope["server"]
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _connection(simulator: Simulator, base_url: str) -> str:
+    """Give the shell's line that makes the Airflow connection."""
+    settings = simulator.settings
+    extra: dict[str, Any] = {}
+    if simulator.account.instances:
+        extra["instance_id"] = next(iter(simulator.account.instances))
+    if settings.security_token:
+        extra["security_token"] = settings.security_token
+    connection = {
+        "conn_type": "ccc",
+        "login": settings.access_key_id,
+        "password": settings.access_key_secret,
+        "host": base_url,
+        "extra": extra,
+    }
+    return f"export AIRFLOW_CONN_CCC_DEFAULT={shlex.quote(json.dumps(connection, ensure_ascii=False))}"
+
+
+def _instance(account: Account, instance: Instance) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(number.number)}</td><td>{escape(account.region_of(number.number).city or '–')}</td>"
+        f"<td>{escape(number.usage)}</td><td>{'yes' if number.allow_outbound else 'no'}</td></tr>"
+        for number in instance.phone_numbers.values()
+    )
+    groups = _list(instance.skill_groups) if instance.skill_groups else "none"
+    return (
+        f"<h3>{escape(instance.name)}</h3>"
+        f"<p><code>{escape(instance.instance_id)}</code>, status {escape(instance.status)}, "
+        f"service {escape(instance.state)}. Skill groups: {groups}.</p>"
+        f"<table><thead><tr><th>Number</th><th>City</th><th>Usage</th><th>Calls out</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>"
+    )
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(f"<code>{escape(name)}</code>" for name in names)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    if not counts:
+        return '<tr><td colspan="2">none yet</td></tr>'
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return "".join(f"<tr><td>{escape(name)}</td><td>{count}</td></tr>" for name, count in ordered)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.client.numbers import key, normalise, shorten, shorten_in
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("165787876896", "165787876896"),  # the seed's own, 12 digits
+        ("01089767654", "01089767654"),
+        (" 138 0013-8000 ", "13800138000"),
+        ("(010) 8976-7654", "01089767654"),
+        ("138\u00a00013\u20118000", "13800138000"),
+        ("１３８００１３８０００", "13800138000"),
+        ("+86 138 0013 8000", "13800138000"),
+        ("0086-138-0013-8000", "13800138000"),
+        ("+86 10 8976 7654", "01089767654"),
+        ("+86 (0)10 8976 7654", "01089767654"),
+        ("+86 400 812 3456", "4008123456"),
+        ("95588", "95588"),
+        (13800138000, "13800138000"),
+    ],
+)
+def test_normalise(written, sent):
+    assert normalise(written, "callee_number") == sent
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("", "is empty"),
+        (" - ", "is empty"),
+        (None, "not NoneType"),
+        (1089767654, "leading zero"),
+        (True, "not bool"),
+        (1.5, "not float"),
+        (b"13800138000", "not bytes"),
+        ("+1 202 555 0100", "outside China"),
+        ("1380013800x", "no phone number"),
+        ("12", "no phone number"),
+        ("1" * 21, "no phone number"),
+        ("+86", "no phone number"),
+        ("٠١٠٨٩٧٦٧٦٥٤", "no phone number"),
+        ("138+00138000", "no phone number"),
+    ],
+)
+def test_normalise_refuses(written, says):
+    with pytest.raises(CccParameterError, match=says) as caught:
+        normalise(written, "callee_number")
+    assert caught.value.parameter == "callee_number"
+    assert "callee_number" in str(caught.value)
+    if len(str(written)) > 9:
+        assert str(written) not in str(caught.value)
+
+
+def test_numbers_that_lost_zeros_have_the_same_key():
+    assert key("01089767654") == key("1089767654") == "1089767654"
+    assert key("0108976-7654") == key("01089767654")
+    assert key("2089767654") != key("1089767654")
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [("165787876896", "165****6896"), ("0108976765", "010****6765"), ("95588123", "95****"), ("1234", "****")],
+)
+def test_shorten(number, shown):
+    assert shorten(number) == shown
+
+
+def test_shorten_in_text_leaves_ids_alone():
+    text = (
+        "CalleeNumber=165787876896, +8613800138000 of 9cfad875-6260-4a53-ab6e-b13e3fb31f7d"
+        " (12345678-1234-1234-1234-123456789012), port 8790, test1234567890"
+    )
+    assert shorten_in(text) == (
+        "CalleeNumber=165****6896, +86****8000 of 9cfad875-6260-4a53-ab6e-b13e3fb31f7d"
+        " (12345678-1234-1234-1234-123456789012), port 8790, test1234567890"
+    )
