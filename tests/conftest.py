@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 # Before anything imports Airflow: it reads its configuration when it is imported.
@@ -14,8 +16,8 @@ _HOME = tempfile.TemporaryDirectory(prefix="ccc-tests-airflow-")
 os.environ["AIRFLOW_HOME"] = _HOME.name
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] = "False"
-# Tests talk to loopback only; a proxy of this machine must not come between.
-for _name in ("http_proxy", "https_proxy", "all_proxy"):
+# Tests talk to loopback only; a proxy of this machine must not come between, nor its certificates.
+for _name in ("http_proxy", "https_proxy", "all_proxy", "requests_ca_bundle", "curl_ca_bundle"):
     os.environ.pop(_name, None)
     os.environ.pop(_name.upper(), None)
 
@@ -39,3 +41,48 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     set_connection()
     return set_connection
+
+
+class Logs(logging.Handler):
+    """Everything that was logged, through the standard library and through structlog, which Airflow 3's hooks use."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self._records: list[tuple[str, str]] = []
+        self.structured: list[Any] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._records.append((record.levelname.lower(), self.format(record)))
+
+    @property
+    def records(self) -> list[tuple[str, str]]:
+        """Level and text of each record, tracebacks included."""
+        return self._records + [(entry["log_level"], str(entry)) for entry in self.structured]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(text for _, text in self.records)
+
+
+@pytest.fixture
+def logs() -> Iterator[Logs]:
+    """Capture every log record, those of loggers that do not propagate too."""
+    import structlog.testing
+
+    handler = Logs()
+    apart = [
+        logger
+        for logger in logging.Logger.manager.loggerDict.values()
+        if isinstance(logger, logging.Logger) and not logger.propagate
+    ]
+    levels = {}
+    for logger in (logging.getLogger(), logging.getLogger("airflow_provider_ccc"), *apart):
+        levels[logger] = logger.level
+        logger.setLevel(logging.DEBUG)
+        if logger in apart or logger is logging.getLogger():
+            logger.addHandler(handler)
+    with structlog.testing.capture_logs() as handler.structured:
+        yield handler
+    for logger, level in levels.items():
+        logger.setLevel(level)
+        logger.removeHandler(handler)

@@ -22,8 +22,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """
-    Serve until told to end.
+    """Serve until told to end.
 
     :param arguments: the command line's, without the program's name; None: this process's.
     """

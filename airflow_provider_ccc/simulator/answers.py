@@ -1,5 +1,4 @@
-"""
-What goes back over the wire: answers and errors, rendered as JSON or XML.
+"""What goes back over the wire: answers and errors, rendered as JSON or XML.
 
 Data is built once as plain dictionaries and lists; the format only decides how it is written down. A list becomes a
 JSON array, and in XML the repetition of the element that it is the value of.
@@ -28,8 +27,7 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """
-    One HTTP answer.
+    """One HTTP answer.
 
     :param status: the HTTP status.
     :param code: the API's code, ``OK`` or an error's; for the journal, it is in the body already.
@@ -44,8 +42,7 @@ class Answer:
 
 
 class ApiError(Exception):
-    """
-    A refusal, in the API's terms.
+    """A refusal, in the API's terms.
 
     :param status: the HTTP status.
     :param code: the error code, such as ``NotExist.Instance``.
@@ -70,8 +67,7 @@ class ApiError(Exception):
 
 
 def success(action: str, data: dict[str, Any], kind: str) -> Answer:
-    """
-    Wrap what an operation answers in the API's envelope.
+    """Wrap what an operation answers in the API's envelope.
 
     :param action: the operation's name; XML's root element is named after it.
     :param data: what the operation answers, ``{}`` or ``{name: value}``.
@@ -88,8 +84,7 @@ def success(action: str, data: dict[str, Any], kind: str) -> Answer:
 
 
 def failure(error: ApiError, kind: str) -> Answer:
-    """
-    Write down a refusal.
+    """Write down a refusal.
 
     :param error: the refusal.
     :param kind: ``JSON`` or ``XML``.

@@ -1,5 +1,4 @@
-"""
-The ASGI application: one request's way from its bytes to its answer.
+"""The ASGI application: one request's way from its bytes to its answer.
 
 Parameters are gathered from query and form body, the gateway checks them, the operation answers, a fault may come in
 between, and what happened goes into the journal before anything is sent, so that a client which has its answer finds
@@ -41,8 +40,7 @@ _TRANSPORT = "airflow_provider_ccc.transport"
 
 @dataclass(frozen=True, slots=True)
 class JournalRecord:
-    """
-    One API request that arrived.
+    """One API request that arrived.
 
     :param action: its ``Action``, empty if it had none.
     :param nonce: its ``SignatureNonce``, empty if it had none.
@@ -59,8 +57,7 @@ class JournalRecord:
 
 
 class Simulator:
-    """
-    What is served at ``/``: the API, and a page for whoever opens it in a browser.
+    """What is served at ``/``: the API, and a page for whoever opens it in a browser.
 
     :param settings: the settings.
     :param account: the instances.
@@ -102,8 +99,7 @@ class Simulator:
             await self.send(send, answer)
 
     async def send(self, send: Send, answer: Answer, *, cut: bool = False) -> None:
-        """
-        Send one answer.
+        """Send one answer.
 
         :param cut: announce the whole body and send half of it.
         """
@@ -176,8 +172,7 @@ def build(simulator: Simulator) -> Starlette:
 
 
 def outermost(app: ASGIApp) -> ASGIApp:
-    """
-    Wrap `app` so that faults can reach the connection.
+    """Wrap `app` so that faults can reach the connection.
 
     ASGI has no word for breaking a connection. In uvicorn `send` is a method of the request's cycle, which holds the
     transport; but only for whoever is called by uvicorn itself, hence the name.

@@ -1,5 +1,4 @@
-"""
-What goes wrong on the way, for clients that must live with it: drawn from a seed, so that a run can be repeated.
+"""What goes wrong on the way, for clients that must live with it: drawn from a seed, so that a run can be repeated.
 
 Four of the five answer something else than the operation would; a reset or cut connection can only be made at the
 transport, which uvicorn's server keeps behind ASGI's `send` (see :func:`airflow_provider_ccc.simulator.app.outermost`).
@@ -29,8 +28,7 @@ class Fault(Enum):
 
 
 class Faults:
-    """
-    Decides which request meets which fault.
+    """Decides which request meets which fault.
 
     :param rate: the probability of any, 0 to 1.
     :param seed: the same seed gives the same sequence.
@@ -59,8 +57,7 @@ def bad_gateway() -> Answer:
 
 
 def reset(transport: object) -> None:
-    """
-    Drop a connection with RST instead of FIN: the client sees a reset, not an end.
+    """Drop a connection with RST instead of FIN: the client sees a reset, not an end.
 
     :param transport: an ``asyncio.Transport``, or another event loop's.
     """

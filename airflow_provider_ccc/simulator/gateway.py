@@ -1,5 +1,4 @@
-"""
-What Alibaba Cloud's API gateway checks before any operation sees a request: who asks, in which form, when, how often.
+"""What Alibaba Cloud's API gateway checks before any operation sees a request: who asks, how, when, and how often.
 
 The checks are made in the order of this module. Signature 1.0 only; signature 3 will be a second ``_check_signature``,
 chosen by the presence of an ``Authorization`` header, with its own place for key, date and nonce.
@@ -32,8 +31,7 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
 class Gateway:
-    """
-    The checks, and what they must remember from one request to the next.
+    """The checks, and what they must remember from one request to the next.
 
     :param settings: the key, the clock and the quota.
     """
@@ -44,8 +42,7 @@ class Gateway:
         self._quota = _Quota(settings.qps) if settings.qps else None
 
     def admit(self, method: str, parameters: Mapping[str, str]) -> Operation:
-        """
-        Check a request; what comes back is the operation that it asks for.
+        """Check a request; what comes back is the operation that it asks for.
 
         :param method: the HTTP method, which is part of what was signed.
         :param parameters: those of query and form body together, decoded.
@@ -99,8 +96,7 @@ class Gateway:
 
 
 def answer_format(parameters: Mapping[str, str]) -> str:
-    """
-    Tell how the request wants to be answered, ``JSON`` or ``XML``; XML where it does not say.
+    """Tell how the request wants to be answered, ``JSON`` or ``XML``; XML where it does not say.
 
     :raises ApiError: it asks for something else.
     """
@@ -163,8 +159,7 @@ class _Nonces:
 
 
 class _Quota:
-    """
-    At most so many requests in any one second.
+    """At most so many requests in any one second.
 
     :param qps: how many.
     """

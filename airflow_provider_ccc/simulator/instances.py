@@ -1,5 +1,4 @@
-"""
-The call centers that the simulated account owns: their description as JSON, checked field by field.
+"""The call centers that the simulated account owns: their description as JSON, checked field by field.
 
 ``{"instances": [...], "regions": {number: {"city", "province"}}}``, or one instance alone. ``default_instance.json``
 next to this module is an example that uses most fields.
@@ -62,8 +61,7 @@ class Account:
 
 
 def load(source: str | Path | Mapping[str, Any] | None) -> Account:
-    """
-    Read and check an instance description.
+    """Read and check an instance description.
 
     :param source: a JSON file's path, the data itself, or None for the default one.
     :raises DescriptionError: the file cannot be read, is no JSON, or holds something that does not belong there.
@@ -84,8 +82,7 @@ def load(source: str | Path | Mapping[str, Any] | None) -> Account:
 
 
 class _Fields:
-    """
-    The fields of one JSON object, taken one by one; what nobody took is a misspelling and refused.
+    """The fields of one JSON object, taken one by one; what nobody took is a misspelling and refused.
 
     :param data: the object.
     :param where: its place in the file, such as ``instances[0].phone_numbers[2]``.

@@ -1,5 +1,4 @@
-"""
-The operations, by API version and name: what each requires and what it answers.
+"""The operations, by API version and name: what each requires and what it answers.
 
 2017-07-05 only. 2020-07-01 will be a second entry in :data:`OPERATIONS`.
 
@@ -28,8 +27,7 @@ CREATED_TIME = 1537867125000
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """
-    One operation.
+    """One operation.
 
     :param name: its name, the request's ``Action``.
     :param answer: takes the account and the request's parameters, and gives the answer's data.
@@ -40,8 +38,7 @@ class Operation:
 
 
 def pick_outbound_numbers(account: Account, parameters: Parameters) -> Data:
-    """
-    Pick callers among the candidates that the request names.
+    """Pick callers among the candidates that the request names.
 
     A candidate that the instance lists as not able to call out is never picked. One that it does not list at all is
     taken as it is: the documentation does not say what the service does with it.
@@ -57,8 +54,7 @@ def pick_outbound_numbers(account: Account, parameters: Parameters) -> Data:
 
 
 def pick_global_outbound_numbers(account: Account, parameters: Parameters) -> Data:
-    """
-    Pick callers among the outbound numbers that are bound to the skill groups which the request names.
+    """Pick callers among the outbound numbers that are bound to the skill groups which the request names.
 
     ``IsVirtual`` must be true or false and makes no difference: a described number is not known to be virtual.
     """
@@ -157,8 +153,7 @@ def _flag(parameters: Parameters, name: str, default: str | None = None) -> bool
 
 
 def _instance(account: Account, parameters: Parameters, *, serving: bool = False) -> Instance:
-    """
-    Find the instance that the request names.
+    """Find the instance that the request names.
 
     :param serving: whether the operation needs an instance that is ready to call, rather than one that exists.
     """

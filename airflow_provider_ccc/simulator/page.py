@@ -28,8 +28,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.AS
 
 
 def render(simulator: Simulator, scope: Scope) -> Answer:
-    """
-    Render the page.
+    """Render the page.
 
     :param simulator: what it is about.
     :param scope: the request's; the page shows the address that the browser used.

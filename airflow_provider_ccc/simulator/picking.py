@@ -15,8 +15,7 @@ SAME_CITY, SAME_PROVINCE, ANYWHERE = range(3)
 
 
 def pick(account: Account, callee: str, candidates: Iterable[str], count: int) -> list[str]:
-    """
-    Rank candidates by how near they are to the callee: same city, same province, any.
+    """Rank candidates by how near they are to the callee: same city, same province, any.
 
     Among equally near ones a hash of both numbers decides, so that the callers are used evenly over many callees and
     the same question always has the same answer. How the service decides is not documented.

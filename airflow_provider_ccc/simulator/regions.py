@@ -1,5 +1,4 @@
-"""
-Where a Chinese number is from, in the service's style: city 杭州, province 浙江.
+"""Where a Chinese number is from, in the service's style: city 杭州, province 浙江.
 
 The data is that of ``phonenumbers``, which writes one description such as 浙江省杭州市. Several more forms occur in it,
 and all of them are taken apart here:
@@ -45,8 +44,7 @@ UNKNOWN = Region()
 
 @lru_cache(maxsize=65_536)
 def region_of(number: str) -> Region:
-    """
-    Look up where a number is from.
+    """Look up where a number is from.
 
     :param number: a number as it is dialled in China, or in the international form with a ``+``. Numbers of no place
         (400, 800, 95xxx), foreign numbers and what is no number at all have no region.
@@ -61,8 +59,7 @@ def region_of(number: str) -> Region:
 
 
 def split(description: str) -> Region:
-    """
-    Take a description apart into city and province.
+    """Take a description apart into city and province.
 
     :param description: as ``phonenumbers`` writes it, such as 浙江省杭州市; 中国 (somewhere in China) has no region.
     """

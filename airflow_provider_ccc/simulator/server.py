@@ -1,5 +1,4 @@
-"""
-Running a simulator: in the foreground for the command line, in a thread for tests.
+"""Running a simulator: in the foreground for the command line, in a thread for tests.
 
 Tests write::
 
@@ -36,8 +35,7 @@ KEEP_ALIVE = 75
 
 
 class RunningSimulator:
-    """
-    A simulator that accepts connections.
+    """A simulator that accepts connections.
 
     :param url: where, without a slash at the end.
     :param simulator: what is served there.
@@ -57,8 +55,7 @@ class RunningSimulator:
 def running(
     settings: SimulatorSettings | None = None, wrap: Callable[[ASGIApp], ASGIApp] | None = None
 ) -> Iterator[RunningSimulator]:
-    """
-    Run a simulator in a thread of its own, over real HTTP, and stop it at the end.
+    """Run a simulator in a thread of its own, over real HTTP, and stop it at the end.
 
     :param settings: its settings; the default ones have it pick a free port.
     :param wrap: takes the ASGI application and gives one to run in its place, to watch or change what passes.
@@ -85,8 +82,7 @@ def running(
 
 
 def serve(settings: SimulatorSettings, on_started: Callable[[str], None]) -> None:
-    """
-    Run a simulator here until SIGTERM or SIGINT.
+    """Run a simulator here until SIGTERM or SIGINT.
 
     :param settings: its settings.
     :param on_started: called with the URL once connections are accepted.
@@ -108,8 +104,7 @@ def _listen(settings: SimulatorSettings) -> tuple[socket.socket, str]:
 
 
 class _Server(uvicorn.Server):
-    """
-    uvicorn, with our own ends: it tells when it accepts connections, and a signal ends it without an error.
+    """uvicorn, with our own ends: it tells when it accepts connections, and a signal ends it without an error.
 
     :param simulator: what to serve.
     :param wrap: see :func:`running`.

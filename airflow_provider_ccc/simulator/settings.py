@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatorSettings:
-    """
-    The settings of one simulator.
+    """The settings of one simulator.
 
     :param host: the address to listen on.
     :param port: the port to listen on; 0 picks a free one.

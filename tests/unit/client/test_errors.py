@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.errors import CccError, CccParameterError, classify
 from tests.support import fixture
@@ -100,7 +101,8 @@ def test_text_has_code_and_request_id():
 
 
 @pytest.mark.parametrize(
-    "error", [CccError("no", code="A", http_status=400, request_id="R", retry_after=1.5), CccParameterError("count", "x")]
+    "error",
+    [CccError("no", code="A", http_status=400, request_id="R", retry_after=1.5), CccParameterError("count", "x")],
 )
 def test_errors_survive_pickling(error):
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301

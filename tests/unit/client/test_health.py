@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+
 from airflow_provider_ccc.client.errors import CccInstanceUnavailableError
 from airflow_provider_ccc.client.health import assess
 from airflow_provider_ccc.client.models import Instance, InstanceNumber

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.numbers import key, normalise, shorten, shorten_in
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.operations import (
     GetInstance,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 import tenacity
+
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.retry import RetryPolicy
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from airflow_provider_ccc.client import signing
 from tests.support import fixture
 

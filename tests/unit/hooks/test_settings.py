@@ -4,6 +4,7 @@ import json
 
 import pytest
 from airflow.providers.common.compat.sdk import Connection
+
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.hooks.settings import ConnectionSettings
 

@@ -1,6 +1,4 @@
-"""
-Requests as clients sign them. The other official SDK's code signs them, not the one that the simulator checks with.
-"""
+"""Requests as clients sign them, by the code of the other official SDK, not by that which the simulator checks with."""
 
 from __future__ import annotations
 

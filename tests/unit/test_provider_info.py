@@ -1,0 +1,84 @@
+"""What Airflow makes of the provider information."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+import airflow
+import pytest
+from airflow.providers_manager import ProvidersManager
+from jsonschema import Draft7Validator
+
+from airflow_provider_ccc.get_provider_info import CONNECTION, get_provider_info
+from airflow_provider_ccc.hooks.settings import ConnectionSettings
+
+INFO = get_provider_info()
+
+
+def test_against_airflows_own_schemas():
+    core = Path(airflow.__file__).parent
+    schema = json.loads((core / "provider.yaml.schema.json").read_text())
+    # These two are for the files of Airflow's own repository, which a provider information is made of.
+    schema["required"] = [name for name in schema["required"] if name in ("name", "package-name", "description")]
+    Draft7Validator.check_schema(schema)
+    assert [error.message for error in Draft7Validator(schema).iter_errors(INFO)] == []
+    runtime = json.loads((core / "provider_info.schema.json").read_text())
+    assert [error.message for error in Draft7Validator(runtime).iter_errors(INFO)] == []
+
+
+def test_every_key_of_the_connection_is_one_that_airflow_reads():
+    schema = json.loads((Path(airflow.__file__).parent / "provider.yaml.schema.json").read_text())
+    known = schema["properties"]["connection-types"]["items"]["properties"]
+    if "conn-fields" not in known:
+        pytest.skip("this Airflow does not read conn-fields")
+    assert CONNECTION.keys() <= known.keys()
+
+
+def test_what_is_named_exists():
+    for part in ("hooks", "operators", "sensors"):
+        for module in INFO[part][0]["python-modules"]:
+            assert importlib.import_module(module)
+    module, _, name = CONNECTION["hook-class-name"].rpartition(".")
+    hook = getattr(importlib.import_module(module), name)
+    assert (hook.conn_type, hook.hook_name) == (CONNECTION["connection-type"], CONNECTION["hook-name"])
+
+
+def test_airflow_lists_the_provider_and_its_connection_type():
+    manager = ProvidersManager()
+    assert "airflow-provider-ccc" in manager.providers
+    hook = manager.hooks["ccc"]
+    assert hook.hook_name == "Alibaba Cloud Call Center"
+    assert hook.connection_id_attribute_name == "ccc_conn_id"
+    assert hook.hook_class_name == "airflow_provider_ccc.hooks.ccc.CccHook"
+    assert hook.connection_testable
+
+
+def test_airflow_shows_the_form():
+    manager = ProvidersManager()
+    behaviour = manager.field_behaviours["ccc"]
+    assert behaviour["relabeling"] == CONNECTION["ui-field-behaviour"]["relabeling"]
+    assert list(behaviour["hidden_fields"]) == ["schema"]
+    assert behaviour["placeholders"]["login"] == "LTAI..."
+    widgets = {
+        name.removeprefix("extra__ccc__"): widget
+        for name, widget in manager.connection_form_widgets.items()
+        if name.startswith("extra__ccc__")
+    }
+    assert widgets.keys() == CONNECTION["conn-fields"].keys()
+    assert {name for name, widget in widgets.items() if widget.is_sensitive} == {"security_token", "proxy"}
+
+
+def test_the_forms_defaults_are_the_connections():
+    from airflow.providers.common.compat.sdk import Connection
+
+    defaults = {
+        name: field["schema"]["default"]
+        for name, field in CONNECTION["conn-fields"].items()
+        if "default" in field["schema"]
+    }
+    described = {"conn_id": "c", "conn_type": "ccc", "login": "a", "password": "testsecret"}
+    assert ConnectionSettings.of(Connection(**described, extra=json.dumps(defaults))) == ConnectionSettings.of(
+        Connection(**described)
+    )
