@@ -1,6 +1,6 @@
 """Run the main job: the campaign DAG, on a real Airflow, against the simulator. ``make demo`` calls it.
 
-Everything is made below .demo/ in the checkout; everything that is started is ended, whatever happens.
+Everything is made below one folder; everything that is started is ended, whatever happens.
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ from airflow_provider_ccc.client.errors import CccError
 from airflow_provider_ccc.client.numbers import normalise
 
 ROOT = Path(__file__).resolve().parent.parent
-DEMO = ROOT / ".demo"
-LOG = DEMO / "airflow.log"
-DIAL_LIST = DEMO / "dial_list.csv"
 INSTANCE_ID = "9cfad875-6260-4a53-ab6e-b13e3fb31f7d"
 MAX_CALLEES = 1024  # Airflow's [core] max_map_length
 
@@ -43,16 +40,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--callees", type=Path, default=ROOT / "example_dags" / "data" / "callees.csv")
     parser.add_argument("--candidates", default="", help="the numbers to choose from, with commas between them")
+    parser.add_argument("--folder", type=Path, default=ROOT / ".demo", help="made anew; holds the log and the result")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(143))
     try:
         callees = read_callees(arguments.callees)
-        shutil.rmtree(DEMO, ignore_errors=True)
-        DEMO.mkdir()
-        with simulator(read_candidates(arguments.candidates)) as url:
-            errors = run_campaign(url, arguments.callees.resolve(), len(callees))
-        return report(callees, errors)
+        candidates = read_candidates(arguments.candidates)
+        folder = make_anew(arguments.folder.resolve())
+        with simulator(candidates, folder) as url:
+            airflow = Airflow(url, folder)
+            errors = run_campaign(airflow, arguments.callees.resolve(), len(callees))
+        return report(callees, errors, airflow)
     except DemoError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -85,11 +84,22 @@ def read_candidates(text: str) -> list[str]:
         raise DemoError(str(error)) from None
 
 
+def make_anew(folder: Path) -> Path:
+    """Make a folder; one that is there already is only removed if an earlier demo made it."""
+    if folder.exists():
+        if not (folder / "airflow.log").is_file():
+            raise DemoError(f"{folder} is there and is no demo's; name another by --folder")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    (folder / "airflow.log").touch()
+    return folder
+
+
 # --- simulator ------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def simulator(candidates: list[str]) -> Iterator[str]:
+def simulator(candidates: list[str], folder: Path) -> Iterator[str]:
     """Run the simulator on a free port; its own instance has its own numbers, unless candidates are given."""
     command = [sys.executable, "-m", "airflow_provider_ccc.simulator", "--port", "0"]
     if candidates:
@@ -99,8 +109,8 @@ def simulator(candidates: list[str]) -> Iterator[str]:
             "status": "Running",
             "phone_numbers": [{"number": number, "usage": "Bidirection"} for number in dict.fromkeys(candidates)],
         }
-        (DEMO / "instance.json").write_text(json.dumps({"instances": [instance]}), encoding="utf-8")
-        command += ["--instance", str(DEMO / "instance.json")]
+        (folder / "instance.json").write_text(json.dumps({"instances": [instance]}), encoding="utf-8")
+        command += ["--instance", str(folder / "instance.json")]
     with ended(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)) as process:
         assert process.stdout is not None  # noqa: S101
         with selectors.DefaultSelector() as selector:
@@ -134,41 +144,70 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
 # --- Airflow --------------------------------------------------------------------------------------------------------
 
 
-def airflow_environment(url: str) -> dict[str, str]:
-    """An environment in which only this demo's Airflow exists."""
-    connection = {
-        "conn_type": "ccc",
-        "login": "testid",
-        "password": "testsecret",
-        "host": url,
-        "extra": {"instance_id": INSTANCE_ID},
-    }
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-    return kept | {
-        "AIRFLOW_HOME": str(DEMO / "airflow"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "AIRFLOW_CONN_CCC_DEFAULT": json.dumps(connection),
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
-    }
+class Airflow:
+    """An Airflow of the demo's own.
+
+    :param url: where its connection ``ccc_default`` points.
+    :param folder: where its database, its log and the campaign's result are.
+    """
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.dial_list = folder / "dial_list.csv"
+        self.log = folder / "airflow.log"
+        connection = {
+            "conn_type": "ccc",
+            "login": "testid",
+            "password": "testsecret",
+            "host": url,
+            "extra": {"instance_id": INSTANCE_ID},
+        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+        self.environment = kept | {
+            "AIRFLOW_HOME": str(folder / "airflow"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            "AIRFLOW_CONN_CCC_DEFAULT": json.dumps(connection),
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+        }
+
+    def run(self, *arguments: str) -> Iterator[str]:
+        """Run an airflow command and yield what it prints, which also goes to the log."""
+        command = [sys.executable, "-m", "airflow", *arguments]
+        last_error = ""
+        process = subprocess.Popen(
+            command,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        with ended(process), self.log.open("a", encoding="utf-8") as log:
+            assert process.stdout is not None  # noqa: S101
+            for line in process.stdout:
+                log.write(line)
+                if match := _ERROR.match(line):
+                    last_error = match[1]
+                yield line
+            if process.wait() != 0:
+                raise DemoError(f"airflow {' '.join(arguments[:2])} failed: {last_error or f'see {self.log}'}")
 
 
-def run_campaign(url: str, callees: Path, total: int) -> dict[int, str]:
+def run_campaign(airflow: Airflow, callees: Path, total: int) -> dict[int, str]:
     """Run the DAG and show its progress.
 
     :returns: why callees were not resolved, by their place.
     """
-    environment = airflow_environment(url)
     print("Airflow: preparing its database", flush=True)
-    for _ in airflow(["db", "migrate"], environment):
+    for _ in airflow.run("db", "migrate"):
         pass
     print("Airflow: running the DAG ccc_campaign", flush=True)
-    conf = json.dumps({"callees_csv": str(callees), "dial_list_csv": str(DIAL_LIST)})
+    conf = json.dumps({"callees_csv": str(callees), "dial_list_csv": str(airflow.dial_list)})
     errors: dict[int, str] = {}
     place, done, shown = -1, 0, time.monotonic()
-    for line in airflow(["dags", "test", "ccc_campaign", "--conf", conf], environment):
+    for line in airflow.run("dags", "test", "ccc_campaign", "--conf", conf):
         if match := _TASK.search(line):
             event, task, index = match[1], match[2], int(match[3])
             place = index if event == "starting" else place
@@ -184,32 +223,13 @@ def run_campaign(url: str, callees: Path, total: int) -> dict[int, str]:
     return errors
 
 
-def airflow(arguments: list[str], environment: dict[str, str]) -> Iterator[str]:
-    """Run an airflow command and yield what it prints, which also goes to the log."""
-    command = [sys.executable, "-m", "airflow", *arguments]
-    last_error = ""
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-    with ended(process), LOG.open("a", encoding="utf-8") as log:
-        assert process.stdout is not None  # noqa: S101
-        for line in process.stdout:
-            log.write(line)
-            if match := _ERROR.match(line):
-                last_error = match[1]
-            yield line
-        if process.wait() != 0:
-            reason = last_error or f"see {LOG.relative_to(ROOT)}"
-            raise DemoError(f"airflow {' '.join(arguments[:2])} failed: {reason}")
-
-
 # --- output ---------------------------------------------------------------------------------------------------------
 
 
-def report(callees: list[str], errors: dict[int, str]) -> int:
-    if not DIAL_LIST.is_file():
-        raise DemoError(f"the campaign ended without a dial list; see {LOG.relative_to(ROOT)}")
-    with DIAL_LIST.open(encoding="utf-8", newline="") as file:
+def report(callees: list[str], errors: dict[int, str], airflow: Airflow) -> int:
+    if not airflow.dial_list.is_file():
+        raise DemoError(f"the campaign ended without a dial list: {errors.get(-1, f'see {airflow.log}')}")
+    with airflow.dial_list.open(encoding="utf-8", newline="") as file:
         pairs = {row["callee"]: row for row in csv.DictReader(file)}
     rows = [["callee", "city", "caller", "city"]]
     resolved = []

@@ -1,0 +1,94 @@
+"""Runs everything that logs or raises, at DEBUG, for test_leaks.py, which reads what this prints.
+
+Arguments: the address of a server that answers every request with an error that repeats the whole request.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(name)s %(levelname)s %(message)s")
+
+from airflow_provider_ccc.client.retry import RetryPolicy  # noqa: E402
+from airflow_provider_ccc.hooks.ccc import CccHook  # noqa: E402
+from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersOperator  # noqa: E402
+from airflow_provider_ccc.sensors.ccc import CccInstanceHealthSensor  # noqa: E402
+
+CALLEE, CANDIDATES = "165787876896", ["01089767654", "021-6066-4656"]
+RETRY = RetryPolicy(attempts=3, first_wait=0.001, longest_wait=0.01)
+
+
+class TaskInstance:
+    def xcom_push(self, key: str, value: object) -> None:
+        pass
+
+
+def connection(host: str, secret: str, token: str | None, **extra: object) -> None:
+    os.environ["AIRFLOW_CONN_CCC_DEFAULT"] = json.dumps(
+        {
+            "conn_type": "ccc",
+            "login": "testid",
+            "password": secret,
+            "host": host,
+            "extra": {"instance_id": "i", "security_token": token} | extra,
+        }
+    )
+
+
+def show(name: str, run: Callable[[], object]) -> None:
+    """Print how it ends, as an exception is printed wherever Airflow or a user may print it."""
+    print("===", name)
+    try:
+        print(repr(run()))
+    except Exception as error:
+        print(str(error), repr(error), vars(error))
+        traceback.print_exc()
+        logging.getLogger("airflow.task").exception("failed")
+        CccHook().log.exception("failed")
+
+
+def everything(name: str) -> None:
+    hook = CccHook(retry=RETRY)
+    pick = CccPickOutboundNumbersOperator(task_id="p", callee_number=CALLEE, candidate_numbers=CANDIDATES)
+    pick.hook = CccHook(retry=RETRY)
+    sensor = CccInstanceHealthSensor(task_id="s", candidate_numbers=CANDIDATES, timeout=0, poke_interval=0)
+    sensor.hook = CccHook(retry=RETRY)
+    show(f"{name}: hook", lambda: hook.pick_outbound_numbers(CALLEE, CANDIDATES))
+    show(f"{name}: global", lambda: hook.pick_global_outbound_numbers(CALLEE, ["g"]))
+    show(f"{name}: numbers", lambda: hook.list_phone_numbers())
+    show(f"{name}: operator", lambda: len(pick.execute({"ti": TaskInstance()})))
+    show(f"{name}: sensor", lambda: sensor.execute({}))
+    show(f"{name}: test", lambda: CccHook().test_connection())
+    show(f"{name}: printed", lambda: (hook.settings, hook.protocol, hook))
+
+
+def main() -> None:
+    server, simulator, secret, token = sys.argv[1:5]
+    for code in sys.argv[5:]:
+        connection(f"{server}", secret, token, region_id=code.lower())  # the server reads the code off the instance
+        os.environ["AIRFLOW_CONN_CCC_DEFAULT"] = os.environ["AIRFLOW_CONN_CCC_DEFAULT"].replace('"i"', json.dumps(code))
+        everything(code)
+    connection(simulator, secret, token, instance_id="9cfad875-6260-4a53-ab6e-b13e3fb31f7d")
+    everything("success")
+    connection("http://127.0.0.1:1", secret, token)
+    everything("refused")
+    connection("http://127.0.0.1:1", secret, token, proxy=f"http://user:{secret}@127.0.0.1:2")
+    everything("proxy")
+    connection("nowhere.invalid", secret, token)
+    everything("unknown host")
+    connection(f"http://u:{secret}@h", secret, token)
+    everything("credentials in the host")
+    connection(simulator, secret + " ", token)
+    everything("spaces")
+    for callee in ("165787876896x", "+1 165787876896", 165787876896):
+        show("callee", lambda callee=callee: CccHook().pick_outbound_numbers(callee, CANDIDATES))
+    show("duplicates", lambda: CccHook().pick_outbound_numbers(CALLEE, [CANDIDATES[0], CANDIDATES[0]]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""The hook against the simulator, over real HTTP."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from airflow_provider_ccc.client import errors
+from airflow_provider_ccc.client.retry import RetryPolicy
+from airflow_provider_ccc.hooks.ccc import CccHook
+from tests.support import CALLEE, CANDIDATE, INSTANCE_ID
+
+#: As the default, but for waits that a test can afford.
+QUICK = RetryPolicy(first_wait=0.01, longest_wait=0.2)
+
+
+def instance_file(**changes):
+    return {
+        "instances": [
+            {
+                "instance_id": INSTANCE_ID,
+                "name": "n",
+                "status": "Running",
+                "phone_numbers": [{"number": CANDIDATE, "usage": "Bidirection"}],
+            }
+            | changes
+        ]
+    }
+
+
+def test_the_seeds_own_example(simulate):
+    simulate()
+    picked = CccHook().pick_outbound_numbers(CALLEE, [CANDIDATE])
+    assert [pair.as_dict() for pair in picked.pairs] == [
+        {
+            "callee": {"number": CALLEE, "city": "北京", "province": "北京"},
+            "caller": {"number": CANDIDATE, "city": "北京", "province": "北京"},
+        }
+    ]
+    assert picked.request_id
+
+
+def test_every_operation(simulate):
+    simulate()
+    hook = CccHook()
+    assert hook.get_instance().instance_id == INSTANCE_ID
+    numbers = hook.list_phone_numbers()
+    assert CANDIDATE in [number.number for number in numbers]
+    assert all(number.allow_outbound for number in numbers)
+    assert len(hook.list_phone_numbers(outbound_only=False)) > len(numbers)
+    health = hook.check_health(candidate_numbers=[CANDIDATE], min_outbound_numbers=3)
+    assert health.ready
+    assert health.outbound_numbers == len(numbers)
+    works, message = hook.test_connection()
+    assert (works, "accepts the AccessKey" in message) == (True, True)
+
+
+def test_the_callers_city_is_the_callees(simulate):
+    simulate()
+    hook = CccHook()
+    candidates = [number.number for number in hook.list_phone_numbers()]
+    for callee, city in {"13800138000": "北京", "+86 21 6391 4848": "上海", "0571-8515-0000": "杭州"}.items():
+        (pair,) = hook.pick_outbound_numbers(callee, candidates).pairs
+        assert (pair.callee.city, pair.caller.city) == (city, city)
+    assert len(hook.pick_outbound_numbers("13800138000", candidates, count=3).pairs) == 3
+
+
+def test_five_hundred_picks_survive_faults(simulate):
+    simulator = simulate(fault_rate=0.3, seed=7)
+    hooks = threading.local()
+
+    def pick(callee: int) -> str:
+        if not hasattr(hooks, "own"):
+            hooks.own = CccHook(retry=QUICK)
+        (pair,) = hooks.own.pick_outbound_numbers(str(callee), [CANDIDATE]).pairs
+        return pair.callee.number
+
+    callees = range(13800000000, 13800000500)
+    with ThreadPoolExecutor(8) as pool:
+        resolved = list(pool.map(pick, callees))
+    assert resolved == [str(callee) for callee in callees]
+    nonces = [record.nonce for record in simulator.journal]
+    assert len(nonces) > 550
+    assert len(set(nonces)) == len(nonces)
+    codes = {record.code for record in simulator.journal}
+    assert codes == {"OK", "ServiceUnavailable", "BadGateway", "ConnectionReset", "CutOff"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "code"),
+    [
+        ({"password": "wrong-secret"}, errors.CccCredentialsError, "SignatureDoesNotMatch"),
+        ({"login": "nobody"}, errors.CccCredentialsError, "InvalidAccessKeyId.NotFound"),
+        (
+            {"extra": {"instance_id": INSTANCE_ID, "security_token": "t"}},
+            errors.CccTokenError,
+            "InvalidSecurityToken.MismatchWithAccessKey",
+        ),
+        ({"extra": {"instance_id": "nowhere"}}, errors.CccNotFoundError, "NotExist.Instance"),
+    ],
+)
+def test_what_is_refused_for_good_makes_one_request(simulate, connection, fields, kind, code):
+    simulator = simulate()
+    connection(host=simulator.url, **fields)
+    with pytest.raises(kind) as caught:
+        CccHook().pick_outbound_numbers(CALLEE, [CANDIDATE])
+    assert caught.value.code == code
+    assert caught.value.request_id
+    assert not caught.value.retryable
+    assert [record.code for record in simulator.journal] == [code]
+
+
+def test_a_wrong_secret_is_told_from_a_wrong_encoding(simulate, connection):
+    connection(host=simulate().url, password="wrong-secret")
+    with pytest.raises(errors.CccCredentialsError, match="does not belong to the AccessKey ID"):
+        CccHook().get_instance()
+    works, message = CccHook().test_connection()
+    assert not works
+    assert "Check password (AccessKey Secret)." in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "retryable"),
+    [
+        ({"status": "Creating"}, errors.CccInstanceCreatingError, True),
+        ({"state": "ceased"}, errors.CccInstanceUnavailableError, False),
+        ({"state": "disabled"}, errors.CccInstanceUnavailableError, False),
+    ],
+)
+def test_an_instance_that_is_not_normal(simulate, changes, kind, retryable):
+    simulate(instance=instance_file(**changes))
+    with pytest.raises(kind) as caught:
+        CccHook(retry=QUICK).pick_outbound_numbers(CALLEE, [CANDIDATE])
+    assert caught.value.retryable is retryable
+
+
+def test_an_sts_token(simulate, connection):
+    simulator = simulate(security_token="tok+en/==")
+    connection(host=simulator.url, extra={"instance_id": INSTANCE_ID, "security_token": "tok+en/=="})
+    assert CccHook().pick_outbound_numbers(CALLEE, [CANDIDATE]).pairs
+    connection(host=simulator.url)
+    with pytest.raises(errors.CccCredentialsError):
+        CccHook().get_instance()
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_a_clock_that_is_off_is_corrected_once(simulate, seconds):
+    simulator = simulate(clock=lambda: time.time() + seconds)
+    hook = CccHook()
+    assert hook.get_instance().instance_id == INSTANCE_ID
+    assert hook.get_instance().instance_id == INSTANCE_ID
+    assert [record.code for record in simulator.journal] == ["InvalidTimeStamp.Expired", "OK", "OK"]
+    assert abs(hook.protocol.clock_offset - seconds) < 5
+
+
+def test_the_quota_is_waited_for(simulate):
+    simulator = simulate(qps=5)
+    hook = CccHook(retry=RetryPolicy(first_wait=0.1))
+    for _ in range(12):
+        assert hook.get_instance()
+    codes = [record.code for record in simulator.journal]
+    assert codes.count("OK") == 12
+    assert "Throttling.User" in codes
+
+
+# --- servers that are none ------------------------------------------------------------------------------------------
+
+
+def refused_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_nobody_listens(connection):
+    connection(host=f"http://127.0.0.1:{refused_port()}")
+    with pytest.raises(errors.CccConnectionError, match="Connection refused"):
+        CccHook(retry=RetryPolicy(attempts=2, first_wait=0.01)).get_instance()
+    works, message = CccHook().test_connection()
+    assert not works
+    assert "Check host (Endpoint), port and region_id" in message
+
+
+def test_the_host_is_unknown(connection):
+    connection(host="nowhere.invalid")
+    with pytest.raises(errors.CccConnectionError):
+        CccHook(retry=RetryPolicy(attempts=1)).get_instance()
+
+
+def test_tls_is_spoken_by_default(simulate, connection):
+    connection(host=simulate().url.removeprefix("http://"))
+    with pytest.raises(errors.CccConnectionError):
+        CccHook(retry=RetryPolicy(attempts=1)).get_instance()
+
+
+def test_a_server_that_never_answers(connection):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        extra = {"instance_id": INSTANCE_ID, "timeout": 0.2}
+        connection(host=f"http://127.0.0.1:{listener.getsockname()[1]}", extra=extra)
+        with pytest.raises(errors.CccConnectionError, match="no answer in time") as caught:
+            CccHook(retry=RetryPolicy(attempts=2, first_wait=0.01)).get_instance()
+        assert caught.value.code == "Timeout"
+
+
+def test_a_gigabyte_that_is_packed_small_is_not_unpacked(connection):
+    """A server that answers with zeros, compressed a thousandfold."""
+    import zlib
+
+    packer = zlib.compressobj(wbits=31)
+    packed = b"".join(packer.compress(b" " * 1_000_000) for _ in range(1000)) + packer.flush()
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
+
+    def serve(listener: socket.socket) -> None:
+        peer, _ = listener.accept()
+        with peer:
+            peer.recv(65536)
+            try:
+                peer.sendall(head + packed)
+            except OSError:
+                return  # the client has had enough
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        connection(host=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(errors.CccUnexpectedAnswerError, match="larger than"):
+            CccHook().get_instance()
+        thread.join()
