@@ -73,7 +73,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": name,
                 "external-doc-url": "https://www.alibabacloud.com/help/en/ccc",
-                "tags": ["alibaba", "service"],
+                "tags": ["alibaba"],
             }
         ],
         "hooks": [{"integration-name": name, "python-modules": ["airflow_provider_ccc.hooks.ccc"]}],

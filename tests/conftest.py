@@ -7,6 +7,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 # Before anything imports Airflow: it reads its configuration when it is imported.
@@ -22,6 +23,12 @@ for _name in ("http_proxy", "https_proxy", "all_proxy", "requests_ca_bundle", "c
     os.environ.pop(_name.upper(), None)
 
 import pytest  # noqa: E402
+
+try:
+    import structlog.testing
+except ImportError:  # Airflow 2 logs through the standard library alone
+    structlog = None
+
 
 from tests.support import INSTANCE_ID  # noqa: E402
 
@@ -67,8 +74,6 @@ class Logs(logging.Handler):
 @pytest.fixture
 def logs() -> Iterator[Logs]:
     """Capture every log record, those of loggers that do not propagate too."""
-    import structlog.testing
-
     handler = Logs()
     apart = [
         logger
@@ -81,7 +86,9 @@ def logs() -> Iterator[Logs]:
         logger.setLevel(logging.DEBUG)
         if logger in apart or logger is logging.getLogger():
             logger.addHandler(handler)
-    with structlog.testing.capture_logs() as handler.structured:
+    with ExitStack() as stack:
+        if structlog is not None:
+            handler.structured = stack.enter_context(structlog.testing.capture_logs())
         yield handler
     for logger, level in levels.items():
         logger.setLevel(level)

@@ -101,7 +101,7 @@ def test_what_is_printed_is_worth_searching(output):
         "021****4656",
         "025****7650",  # one that only the service knew
         "REQ-1",
-        "[urllib3.connectionpool]",
+        "POST /?Action=PickOutboundNumbers&Version=2017-07-05",  # urllib3, at DEBUG
         "Sending 'POST' to url",
         "Callee 165****6896 is called from",
         "Connection refused",
