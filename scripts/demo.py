@@ -42,6 +42,8 @@ def main() -> int:
     parser.add_argument("--candidates", default="", help="the numbers to choose from, with commas between them")
     parser.add_argument("--folder", type=Path, default=ROOT / ".demo", help="made anew; holds the log and the result")
     arguments = parser.parse_args()
+    # Said explicitly, because a shell's background jobs are started with Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(143))
     try:

@@ -31,7 +31,9 @@ def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def rows(folder: Path, query: str) -> list[tuple]:
     with closing(sqlite3.connect(folder / "airflow" / "airflow.db")) as database:
-        return database.execute(query).fetchall()
+        found = database.execute(query).fetchall()
+    # Airflow 2 stores JSON as bytes.
+    return [tuple(cell.decode() if isinstance(cell, bytes) else cell for cell in row) for row in found]
 
 
 @pytest.fixture(scope="module")
