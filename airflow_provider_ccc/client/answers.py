@@ -136,11 +136,13 @@ def pair(tree: Tree) -> DialNumberPair:
 
 
 def instance_number(tree: Tree) -> InstanceNumber:
-    """Read one of an instance's own numbers."""
+    """Read one of an instance's own numbers. Where it does not say whether it may call out, its usage does."""
+    usage = text(tree, "Usage")
+    says = tree.get("AllowOutbound") not in (None, "")
     return InstanceNumber(
         text(tree, "Number"),
-        text(tree, "Usage"),
-        flag(tree, "AllowOutbound"),
+        usage,
+        flag(tree, "AllowOutbound") if says else usage.lower() in ("outbound", "bidirection"),
         text(tree, "City"),
         text(tree, "Province"),
     )

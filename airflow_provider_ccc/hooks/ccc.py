@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
+import urllib3
 from airflow.providers.http.hooks.http import HttpHook
 from requests.auth import AuthBase
 
@@ -39,9 +40,10 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-#: The button in the connection form should not leave anybody waiting.
+#: The button in the connection form should not leave anybody waiting, and Airflow gives it 60 seconds: one attempt, and
+#: another one with a corrected clock or after a moment.
 _TEST_RETRY = RetryPolicy(attempts=2, seconds=5.0, longest_wait=1.0)
-_TEST_TIMEOUT = (5.0, 10.0)
+_TEST_TIMEOUT = (3.0, 8.0)
 
 
 class _Signed(AuthBase):
@@ -92,6 +94,7 @@ class CccHook(HttpHook):
         self.ccc_conn_id = ccc_conn_id
         self.instance_id = instance_id
         self.retry = retry or RetryPolicy()
+        self._timeout: tuple[float, float] | None = None  # the connection's
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -204,9 +207,9 @@ class CccHook(HttpHook):
 
         :returns: whether it worked, and what worked or which field is wrong.
         """
+        patience = self.retry
+        self.retry, self._timeout = _TEST_RETRY, _TEST_TIMEOUT
         try:
-            # One attempt and a clock correction, whatever the connection says: this must end within a minute.
-            self.retry, self._timeout = _TEST_RETRY, _TEST_TIMEOUT
             address = self.settings.endpoint.url
             if not (self.instance_id or self.settings.instance_id):
                 found = len(self.call(ListInstancesOfUser()))
@@ -215,6 +218,8 @@ class CccHook(HttpHook):
             return True, f"{address} accepts the AccessKey; instance {instance.name!r} has status {instance.status!r}."
         except CccError as error:
             return False, diagnose(error)
+        finally:
+            self.retry, self._timeout = patience, None
 
     # --- connection and transport -----------------------------------------------------------------------------------
 
@@ -251,10 +256,6 @@ class CccHook(HttpHook):
         session.trust_env = settings.trust_env
         return self._configure_session_from_mount_adapters(session)
 
-    @cached_property
-    def _timeout(self) -> tuple[float, float]:
-        return self.settings.timeout
-
     def get_conn(self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None) -> Any:
         """Return the hook's one session. Unlike HttpHook's it sends nothing of the connection's extra as a header."""
         return self._session
@@ -270,13 +271,14 @@ class CccHook(HttpHook):
         settings = session.merge_environment_settings(
             prepped_request.url, proxies=dict(session.proxies), stream=True, verify=session.verify, cert=session.cert
         )
+        timeout = self._timeout or self.settings.timeout
         problem: CccError
         try:
             # A redirect would carry the signed form to another host.
-            with session.send(prepped_request, timeout=self._timeout, allow_redirects=False, **settings) as response:
-                response._content = _read(response, deadline=time.monotonic() + 10 * self._timeout[1])
+            with session.send(prepped_request, timeout=timeout, allow_redirects=False, **settings) as response:
+                response._content = _read(response, deadline=time.monotonic() + timeout[1])
                 return response
-        except requests.exceptions.RequestException as error:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             problem = _transport_error(error)
         except OSError as error:  # such as a file of certificates that is not there
             problem = CccParameterError(f"connection {self.ccc_conn_id!r}", error.strerror or type(error).__name__)
@@ -298,7 +300,8 @@ class CccHook(HttpHook):
 def _read(response: requests.Response, deadline: float) -> bytes:
     """Read a body that is neither endless in size nor in time."""
     body = bytearray()
-    for chunk in response.iter_content(65536):
+    # read1 gives what is there; iter_content waits until its chunk is full, which a slow server can make last for ever.
+    while chunk := response.raw.read1(65536, decode_content=True):
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
             raise CccUnexpectedAnswerError(
@@ -311,7 +314,7 @@ def _read(response: requests.Response, deadline: float) -> bytes:
     return bytes(body)
 
 
-def _transport_error(error: requests.exceptions.RequestException) -> CccError:
+def _transport_error(error: Exception) -> CccError:
     """Say what went wrong below HTTP, in words of our own: the library's contain addresses, proxies' passwords too."""
     causes = _causes(error)
     names = {type(cause).__name__ for cause in causes}

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from airflow_provider_ccc.client import errors
+from airflow_provider_ccc.client.protocol import MAX_ANSWER_BYTES
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.hooks.ccc import CccHook
-from tests.support import CALLEE, CANDIDATE, INSTANCE_ID
+from tests.support import CALLEE, CANDIDATE, INSTANCE_ID, fixture
 
 #: As the default, but for waits that a test can afford.
 QUICK = RetryPolicy(first_wait=0.01, longest_wait=0.2)
@@ -206,27 +210,99 @@ def test_a_server_that_never_answers(connection):
         assert caught.value.code == "Timeout"
 
 
-def test_a_gigabyte_that_is_packed_small_is_not_unpacked(connection):
-    """A server that answers with zeros, compressed a thousandfold."""
-    import zlib
-
-    packer = zlib.compressobj(wbits=31)
-    packed = b"".join(packer.compress(b" " * 1_000_000) for _ in range(1000)) + packer.flush()
-    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
+@contextmanager
+def raw_server(respond):
+    """Accept one connection at a time, read a request, and let `respond` write what it likes."""
 
     def serve(listener: socket.socket) -> None:
-        peer, _ = listener.accept()
-        with peer:
-            peer.recv(65536)
+        while True:
             try:
-                peer.sendall(head + packed)
+                peer, _ = listener.accept()
             except OSError:
-                return  # the client has had enough
+                return  # closed
+            with peer, suppress(OSError):  # the client may have had enough
+                peer.recv(65536)
+                respond(peer)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, args=(listener,))
         thread.start()
-        connection(host=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 1000", b"Transfer-Encoding: chunked", b"Connection: close"])
+def test_an_answer_that_never_ends(connection, length):
+    """A server that sends a byte now and then: each arrives in time, their sum does not."""
+
+    def respond(peer: socket.socket) -> None:
+        peer.sendall(b"HTTP/1.1 200 OK\r\n" + length + b"\r\n\r\n")
+        for _ in range(1000):
+            peer.sendall(b"1\r\n \r\n" if b"chunked" in length else b" ")
+            time.sleep(0.05)
+
+    with raw_server(respond) as url:
+        connection(host=url, extra={"instance_id": INSTANCE_ID, "timeout": 0.4})
+        with pytest.raises(errors.CccConnectionError, match="did not end in time"):
+            CccHook(retry=RetryPolicy(attempts=1)).get_instance()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
+    ],
+)
+def test_an_answer_that_is_broken_off_or_garbled(connection, answer):
+    with raw_server(lambda peer: peer.sendall(answer)) as url:
+        connection(host=url)
+        with pytest.raises(errors.CccTransientError):
+            CccHook(retry=RetryPolicy(attempts=2, first_wait=0.01)).get_instance()
+
+
+def test_a_compressed_answer_in_small_pieces(connection):
+    packed = gzip.compress(fixture("responses.json")["2017-07-05"]["GetInstance"]["json_text"].encode())
+
+    def respond(peer: socket.socket) -> None:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed))
+        for byte in packed:
+            peer.sendall(bytes([byte]))
+            time.sleep(0.0005)
+
+    with raw_server(respond) as url:
+        connection(host=url)
+        assert CccHook(retry=RetryPolicy(attempts=1)).get_instance().status == "Creating"
+
+
+def test_a_hundred_megabytes_are_not_read(connection):
+    sent = []
+
+    def respond(peer: socket.socket) -> None:
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+        for _ in range(100):
+            peer.sendall(b" " * 1_000_000)
+            sent.append(1_000_000)
+
+    with raw_server(respond) as url:
+        connection(host=url)
         with pytest.raises(errors.CccUnexpectedAnswerError, match="larger than"):
             CccHook().get_instance()
-        thread.join()
+    assert MAX_ANSWER_BYTES - 1_000_000 < sum(sent) < 50_000_000  # and what sockets buffer
+
+
+def test_a_gigabyte_that_is_packed_small_is_not_unpacked(connection):
+    """A server that answers with blanks, compressed a thousandfold."""
+    packer = zlib.compressobj(wbits=31)
+    packed = b"".join(packer.compress(b" " * 1_000_000) for _ in range(1000)) + packer.flush()
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
+    with raw_server(lambda peer: peer.sendall(head + packed)) as url:
+        connection(host=url)
+        with pytest.raises(errors.CccUnexpectedAnswerError, match="larger than"):
+            CccHook().get_instance()

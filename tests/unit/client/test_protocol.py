@@ -127,6 +127,22 @@ def test_list_phone_numbers_in_the_documented_shape(form):
     assert all(number.allow_outbound for number in listed)
 
 
+@pytest.mark.parametrize(
+    ("number", "allowed"),
+    [
+        ({"Usage": "Inbound", "AllowOutbound": "true"}, True),
+        ({"Usage": "Outbound", "AllowOutbound": False}, False),
+        ({"Usage": "Bidirection"}, True),
+        ({"Usage": "Outbound", "AllowOutbound": ""}, True),
+        ({"Usage": "Inbound"}, False),
+        ({}, False),
+    ],
+)
+def test_whether_a_number_may_call_out(number, allowed):
+    body = {"Code": "OK", "PhoneNumbers": {"PhoneNumber": number | {"Number": "1"}}}
+    assert decode(body, operation=ListPhoneNumbers(instance_id="x"))[0].allow_outbound is allowed
+
+
 def test_list_instances_of_user():
     body = {"Code": "OK", "Instances": {"CallCenterInstance": [{"InstanceId": "a"}, {"InstanceId": "b"}]}}
     assert [found.instance_id for found in decode(body, operation=ListInstancesOfUser())] == ["a", "b"]
