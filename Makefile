@@ -1,6 +1,6 @@
 # make demo    the main job, on a real Airflow, against the simulator
 # make test    the whole test suite
-# Both build their own environment in .venv; Python 3.11 to 3.13 and make are all they need.
+# Both build their own environment in .venv; Python 3.11 to 3.14 and make are all they need.
 
 SHELL := /bin/sh
 VENV := .venv

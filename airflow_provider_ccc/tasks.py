@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -52,20 +52,13 @@ class CccTaskMixin:
         # Airflow calls this one for mapped tasks too, unlike render_template_fields.
         super()._do_render_template_fields(*args, **kwargs)  # type: ignore[misc]
         for name in self.phone_number_fields:
-            value = getattr(self, name)
-            if isinstance(value, int) and not isinstance(value, bool):
-                # Native rendering makes integers of mobile numbers, and only text can be masked.
-                value = str(value)
-                setattr(self, name, value)
-            texts = [value] if isinstance(value, str) else value if isinstance(value, Iterable) else []
-            for text in texts:
-                for form in _forms(text):
-                    mask_secret(form)
+            setattr(self, name, _mask(getattr(self, name)))
 
 
 def integer(value: Any) -> Any:
     """Read an integer that a template rendered as text. Whatever else it is stays, for its own check to refuse."""
-    return int(value) if isinstance(value, str) and value.isascii() and value.strip().isdecimal() else value
+    is_text = isinstance(value, str) and len(value) < 20 and value.isascii() and value.strip().isdecimal()
+    return int(value) if is_text else value
 
 
 def is_given(value: Any) -> bool:
@@ -73,9 +66,33 @@ def is_given(value: Any) -> bool:
     return value is not None and value != ""
 
 
-def _forms(number: object) -> set[str]:
-    """Return a number as it was written and as it is sent; nothing for what is no number."""
+class Integer:
+    """An integer where a phone number should be: it is refused when the task runs, and until then shown as ``***``."""
+
+    def __str__(self) -> str:
+        return "***"
+
+
+def _mask(value: Any) -> Any:
+    """Register the phone numbers in a rendered field as secret, wrong ones too.
+
+    :returns: the field, with integers made such that Airflow, which masks only text, does not show them.
+    """
+    if isinstance(value, str):
+        for form in {value, _normalised(value)}:
+            if sum(character.isdigit() for character in form) > 4:
+                mask_secret(form)
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        # Native rendering makes integers of mobile numbers. Of others it does not, so these have lost a zero.
+        return _mask(str(value)) if numbers.is_mobile(value) else Integer()
+    if isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)):
+        return [_mask(item) for item in value]
+    return value
+
+
+def _normalised(number: str) -> str:
     try:
-        return {str(number), numbers.normalise(number, "")}
+        return numbers.normalise(number, "")
     except CccError:
-        return set()
+        return number

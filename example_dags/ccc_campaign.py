@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from airflow.providers.common.compat.sdk import DAG, Param, task
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Param, task
 
 from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersOperator
 from airflow_provider_ccc.sensors.ccc import CccInstanceHealthSensor
@@ -37,11 +37,16 @@ def own_numbers() -> list[str]:
 def write_dial_list(picked: list[list[dict]], params: dict | None = None) -> int:
     """Write the pairs of every callee that was resolved, and say how many these are."""
     rows = [pair for pairs in picked for pair in pairs]
-    with Path(params["dial_list_csv"]).open("w", encoding="utf-8", newline="") as file:
+    if not rows:
+        raise AirflowFailException("no callee was resolved; the dial list stays as it was")
+    path = Path(params["dial_list_csv"])
+    aside = path.with_name(path.name + ".part")
+    with aside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["callee", "callee_city", "callee_province", "caller", "caller_city", "caller_province"])
         for row in rows:
             writer.writerow([*row["callee"].values(), *row["caller"].values()])
+    aside.replace(path)
     return len(rows)
 
 

@@ -54,7 +54,7 @@ def main() -> int:
             airflow = Airflow(url, folder)
             errors = run_campaign(airflow, arguments.callees.resolve(), len(callees))
         return report(callees, errors, airflow)
-    except DemoError as error:
+    except (DemoError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -72,8 +72,8 @@ def read_callees(path: Path) -> list[str]:
             if "callee" not in (reader.fieldnames or []):
                 raise DemoError(f"CALLEES={path} has no column named callee in its first line")
             callees = [row["callee"] or "" for row in reader]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DemoError(f"CALLEES={path} cannot be read: {getattr(error, 'strerror', 'it is not UTF-8')}") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DemoError(f"CALLEES={path} cannot be read: {getattr(error, 'strerror', error)}") from None
     if not 0 < len(callees) <= MAX_CALLEES:
         raise DemoError(f"CALLEES={path} has {len(callees)} callees; one mapped task each allows 1 to {MAX_CALLEES}")
     return callees

@@ -135,6 +135,17 @@ def pair(tree: Tree) -> DialNumberPair:
     return read
 
 
+def pairs(tree: Tree) -> list[Tree]:
+    """Read the list of pairs: below ``DialNumberPairs.DialNumberPair``, or in ``DialNumberPairs`` itself.
+
+    The API's metadata has it in the first place, the documentation's table speaks of the second.
+    """
+    container = tree.get("DialNumberPairs")
+    if isinstance(container, dict) and "DialNumberPair" in container:
+        return items(tree, "DialNumberPairs", "DialNumberPair")
+    return items(tree, "DialNumberPairs")
+
+
 def instance_number(tree: Tree) -> InstanceNumber:
     """Read one of an instance's own numbers. Where it does not say whether it may call out, its usage does."""
     usage = text(tree, "Usage")

@@ -18,10 +18,19 @@ def instance_id(value: object) -> None:
     _id("instance_id", value)
 
 
-def at_least(minimum: int, name: str, value: object) -> int:
-    """Require an integer that is not too small."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-        raise CccParameterError(name, f"must be an integer of at least {minimum}, not {value!r}")
+def integer(name: str, value: object, *, at_least: int) -> int:
+    """Require an integer of the service's type, 32 bits, that is not too small."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise CccParameterError(name, f"must be an integer of at least {at_least}, not {type(value).__name__}")
+    if not at_least <= value < 2**31:
+        raise CccParameterError(name, f"must be an integer of at least {at_least}, and below 2**31")
+    return value
+
+
+def boolean(name: str, value: object) -> bool:
+    """Require True or False: a text such as "false" would count as true."""
+    if not isinstance(value, bool):
+        raise CccParameterError(name, f"must be True or False, not {type(value).__name__}")
     return value
 
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from airflow_provider_ccc.client.errors import CccParameterError
 
 DEFAULT_REGION = "cn-shanghai"
-_REGION = re.compile(r"[a-z0-9-]+")
-_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?\.?")
+_REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,61}[a-z0-9]")
+_HOST_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -97,5 +97,6 @@ def _is_host(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return bool(_HOST_NAME.fullmatch(name)) and ".." not in name
+        labels = name.removesuffix(".").split(".")
+        return len(name) < 254 and all(_HOST_LABEL.fullmatch(label) for label in labels)
     return True

@@ -12,6 +12,8 @@ _SEPARATORS = re.compile(r"[\s\-\u2010-\u2015\u2212()]+")
 _DIGITS = re.compile(r"[0-9]{3,20}")
 _CHINA_MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _CHINA_SERVICE = re.compile(r"[48]00[0-9]{7}")
+#: An area code without its trunk 0, and a number of 7 or 8 digits.
+_CHINA_LANDLINE = re.compile(r"(10|2[0-9])[0-9]{8}|[3-9][0-9]{2}[0-9]{7,8}")
 #: Digits that stand alone, so neither a part of a UUID nor of a longer word.
 _LONG_DIGITS = re.compile(r"(?<![0-9A-Za-z_-])\+?[0-9]{7,}(?![0-9A-Za-z_-])")
 
@@ -22,7 +24,7 @@ def normalise(number: object, parameter: str) -> str:
     - spaces, hyphens and parentheses are removed, full-width digits become plain ones;
     - a leading ``+86`` or ``0086`` is removed: a landline gets its trunk ``0`` (``+86 10 8976 7654`` is
       ``01089767654``), a mobile or 400 number does not (``+86 138 0013 8000`` is ``13800138000``);
-    - any other country's ``+`` is refused, because how it is dialled differs between instances;
+    - any other ``+``, and a ``+86`` before something else, is refused: how these are dialled differs;
     - an integer is taken if it is a mobile number (Jinja's native rendering makes these integers) and refused
       otherwise: it may have lost a leading zero.
 
@@ -30,7 +32,7 @@ def normalise(number: object, parameter: str) -> str:
     :param parameter: the parameter's name, for the error's text.
     :raises CccParameterError: naming the parameter, with the number shortened.
     """
-    if isinstance(number, int) and not isinstance(number, bool) and _CHINA_MOBILE.fullmatch(str(number)):
+    if is_mobile(number):
         return str(number)
     if not isinstance(number, str):
         raise CccParameterError(
@@ -40,25 +42,31 @@ def normalise(number: object, parameter: str) -> str:
     digits = _SEPARATORS.sub("", unicodedata.normalize("NFKC", number))
     if not digits:
         raise CccParameterError(parameter, "is empty; give a phone number")
-    for prefix in ("+86", "0086"):
+    for prefix in ("+86", "0086", "+"):
         if digits.startswith(prefix):
-            digits = _national(digits.removeprefix(prefix))
-            break
-    if digits.startswith("+"):
-        raise CccParameterError(
-            parameter,
-            f"{shorten(number)!r} is a number outside China (+86); give it as your instance dials it",
-        )
+            national = "" if prefix == "+" else _national(digits.removeprefix(prefix))
+            if not national:
+                raise CccParameterError(
+                    parameter,
+                    f"{shorten(number)!r} is not of a form known within China; give it as your instance dials it",
+                )
+            return national
     if not _DIGITS.fullmatch(digits):
         raise CccParameterError(parameter, f"{shorten(number)!r} is no phone number: 3 to 20 digits are")
     return digits
 
 
+def is_mobile(number: object) -> bool:
+    """Say whether an integer is a mobile number, which cannot have lost a leading zero."""
+    return isinstance(number, int) and 13 * 10**9 <= number < 20 * 10**9
+
+
 def _national(digits: str) -> str:
-    """Write what follows +86 as it is dialled within China."""
-    if digits.startswith("0") or _CHINA_MOBILE.fullmatch(digits) or _CHINA_SERVICE.fullmatch(digits):
+    """Write what follows +86 as it is dialled within China; "" where that is not known."""
+    if _CHINA_MOBILE.fullmatch(digits) or _CHINA_SERVICE.fullmatch(digits):
         return digits
-    return "0" + digits if _DIGITS.fullmatch(digits) else digits
+    landline = digits.removeprefix("0")
+    return f"0{landline}" if _CHINA_LANDLINE.fullmatch(landline) else ""
 
 
 def key(number: str) -> str:

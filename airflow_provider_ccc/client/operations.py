@@ -12,7 +12,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from airflow_provider_ccc.client import answers, checks, numbers
 from airflow_provider_ccc.client.answers import Tree
-from airflow_provider_ccc.client.errors import CccParameterError, CccUnexpectedAnswerError
+from airflow_provider_ccc.client.errors import CccUnexpectedAnswerError
 from airflow_provider_ccc.client.models import (
     DialNumberPair,
     Instance,
@@ -75,7 +75,7 @@ class PickOutboundNumbers(Operation[PickedNumbers]):
         checks.instance_id(self.instance_id)
         _set(self, "callee_number", numbers.normalise(self.callee_number, "callee_number"))
         _set(self, "candidate_numbers", checks.candidate_numbers(self.candidate_numbers))
-        checks.at_least(1, "count", self.count)
+        checks.integer("count", self.count, at_least=1)
 
     def parameters(self) -> dict[str, str]:
         return {
@@ -130,9 +130,9 @@ class PickGlobalOutboundNumbers(Operation[PickedNumbers]):
         checks.instance_id(self.instance_id)
         _set(self, "callee_number", numbers.normalise(self.callee_number, "callee_number"))
         _set(self, "skill_group_ids", checks.skill_group_ids(self.skill_group_ids))
-        checks.at_least(1, "count", self.count)
-        if self.is_virtual not in (None, True, False):
-            raise CccParameterError("is_virtual", "must be True, False or None")
+        checks.integer("count", self.count, at_least=1)
+        if self.is_virtual is not None:
+            checks.boolean("is_virtual", self.is_virtual)
 
     def parameters(self) -> dict[str, str]:
         return {
@@ -193,6 +193,7 @@ class ListPhoneNumbers(Operation[list[InstanceNumber]]):
 
     def __post_init__(self) -> None:
         checks.instance_id(self.instance_id)
+        checks.boolean("outbound_only", self.outbound_only)
 
     def parameters(self) -> dict[str, str]:
         return {"InstanceId": self.instance_id, "OutboundOnly": _boolean(self.outbound_only)}
@@ -229,7 +230,7 @@ def _boolean(value: bool) -> str:
 
 
 def _read_pairs(tree: Tree) -> list[DialNumberPair]:
-    return [answers.pair(item) for item in answers.items(tree, "DialNumberPairs", "DialNumberPair")]
+    return [answers.pair(item) for item in answers.pairs(tree)]
 
 
 def _with_zeros(number: str, sent: Sequence[str]) -> str | None:

@@ -20,7 +20,7 @@ from airflow_provider_ccc.client.answers import Tree
 from airflow_provider_ccc.client.credentials import Credentials
 from airflow_provider_ccc.client.endpoint import Endpoint
 from airflow_provider_ccc.client.errors import CccClockError, CccError, CccUnexpectedAnswerError, classify
-from airflow_provider_ccc.client.numbers import shorten, shorten_in
+from airflow_provider_ccc.client.numbers import key, shorten, shorten_in
 from airflow_provider_ccc.client.operations import Operation
 
 Answer = TypeVar("Answer")
@@ -223,9 +223,12 @@ def _whose_mistake(message: str, sent: SignedRequest | None) -> str:
 def _tidy(message: str, phone_numbers: tuple[str, ...], secrets: tuple[str, ...]) -> str:
     """Make a message of the service's fit for logs: one line, bounded, no secrets, phone numbers shortened."""
     for secret in secrets:
-        message = message.replace(secret, "***").replace(signing.percent_encode(secret), "***")
+        once = signing.percent_encode(secret)
+        for form in (signing.percent_encode(once), once, secret):
+            message = re.sub(re.escape(form), "***", message, flags=re.IGNORECASE)
     for number in phone_numbers:
-        message = message.replace(number, shorten(number))
+        for form in (number, key(number) or number):  # the service may have lost its leading zeros
+            message = message.replace(form, shorten(number))
     printable = "".join(character if character.isprintable() else " " for character in message[: 4 * _MAX_MESSAGE])
     return shorten_in(" ".join(printable.split()))[:_MAX_MESSAGE]
 

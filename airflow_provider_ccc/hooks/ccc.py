@@ -12,6 +12,7 @@ import urllib3
 from airflow.providers.http.hooks.http import HttpHook
 from requests.auth import AuthBase
 
+from airflow_provider_ccc.client import checks
 from airflow_provider_ccc.client.errors import (
     CccCertificateError,
     CccConnectionError,
@@ -46,6 +47,13 @@ _TEST_RETRY = RetryPolicy(attempts=2, seconds=5.0, longest_wait=1.0)
 _TEST_TIMEOUT = (3.0, 8.0)
 
 
+_BAD_ADDRESS = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    urllib3.exceptions.LocationValueError,
+)
+
+
 class _Signed(AuthBase):
     """Writes a freshly signed operation into a request: ``requests`` calls it once for every attempt."""
 
@@ -60,6 +68,13 @@ class _Signed(AuthBase):
         request.headers.update(self.sent.headers)
         request.prepare_body(self.sent.body, None)
         return request
+
+
+class _Session(requests.Session):
+    """Follows no redirect: one would carry the signed form to another host. Nor is a redirect's body read unasked."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 class CccHook(HttpHook):
@@ -179,7 +194,7 @@ class CccHook(HttpHook):
         instance_id: str | None = None,
         *,
         min_outbound_numbers: int = 1,
-        candidate_numbers: Sequence[str] = (),
+        candidate_numbers: Sequence[str] | None = None,
     ) -> Health:
         """Ask whether the instance is ready for a campaign (GetInstance, ListPhoneNumbers).
 
@@ -187,11 +202,14 @@ class CccHook(HttpHook):
         :param candidate_numbers: numbers that must be able to call out.
         :raises CccError: one that is ``retryable`` while the instance may still become ready.
         """
+        # Checked before any request, as everything is that can be.
+        minimum = checks.integer("min_outbound_numbers", min_outbound_numbers, at_least=0)
+        candidates = () if candidate_numbers is None else checks.candidate_numbers(candidate_numbers)
         return assess(
             self.get_instance(instance_id),
             self.list_phone_numbers(True, instance_id),
-            min_outbound_numbers=min_outbound_numbers,
-            candidate_numbers=candidate_numbers,
+            min_outbound_numbers=minimum,
+            candidate_numbers=candidates,
         )
 
     def call(self, operation: Operation[Answer]) -> Answer:
@@ -249,7 +267,7 @@ class CccHook(HttpHook):
     def _session(self) -> requests.Session:
         settings = self.settings
         self.base_url = settings.endpoint.url
-        session = requests.Session()
+        session = _Session()
         session.proxies = dict(settings.proxies)
         session.verify = settings.verify
         session.cert = settings.cert
@@ -274,14 +292,13 @@ class CccHook(HttpHook):
         timeout = self._timeout or self.settings.timeout
         problem: CccError
         try:
-            # A redirect would carry the signed form to another host.
-            with session.send(prepped_request, timeout=timeout, allow_redirects=False, **settings) as response:
+            with session.send(prepped_request, timeout=timeout, **settings) as response:
                 response._content = _read(response, deadline=time.monotonic() + timeout[1])
                 return response
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             problem = _transport_error(error)
-        except OSError as error:  # such as a file of certificates that is not there
-            problem = CccParameterError(f"connection {self.ccc_conn_id!r}", error.strerror or type(error).__name__)
+        except OSError as error:  # a file of certificates that cannot be used
+            problem = CccParameterError("verify or cert", f"cannot be used: {error.strerror or type(error).__name__}")
         # Outside of the handler, so that the library's own text, which has addresses in it, is not chained to it.
         raise problem
 
@@ -322,8 +339,8 @@ def _transport_error(error: Exception) -> CccError:
         return CccCertificateError(
             "the server's TLS certificate is not trusted; check host and verify", code="CertificateNotTrusted"
         )
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidProxyURL)):
-        return CccParameterError("host or proxy", "is no valid address")
+    if isinstance(error, _BAD_ADDRESS):
+        return CccParameterError("host or proxy", "is no address that can be used")
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return CccConnectionError("could not connect in time", code="Timeout")
     if isinstance(error, requests.exceptions.Timeout) or "ReadTimeoutError" in names:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from airflow_provider_ccc.client.credentials import AccessKey, Credentials, StaticCredentials
@@ -13,6 +15,11 @@ from airflow_provider_ccc.client.errors import CccParameterError
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
+
+_FLAGS = {
+    **dict.fromkeys(("", "none", "true", "1", "yes"), True),
+    **dict.fromkeys(("false", "0", "no"), False),
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class ConnectionSettings:
             proxies=_proxies(extra),
             verify=_verify(extra.get("verify")),
             cert=_cert(extra.get("cert")),
-            trust_env=str(extra.get("trust_env")).lower() != "false",
+            trust_env=_FLAGS.get(str(extra.get("trust_env")).lower(), True),
         )
 
 
@@ -140,17 +147,25 @@ def _proxies(extra: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _verify(value: Any) -> bool | str:
     """Read a flag or a path; the form sends flags as text."""
-    if value is None or isinstance(value, bool):
-        return value is not False
-    if not isinstance(value, str):
-        raise CccParameterError("verify", f"must be true, false or a file's path, not {value!r}")
-    flags = {"": True, "true": True, "false": False}
-    return flags.get(value.strip().lower(), value)
+    flag = _FLAGS.get(str(value).strip().lower())
+    if flag is not None:
+        return flag
+    path = str(value)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(
+            **{"capath" if Path(path).is_dir() else "cafile": path}
+        )
+    except OSError:  # ssl.SSLError is one
+        raise CccParameterError(
+            "verify", f"{value!r} is neither true nor false nor a file with certificates in PEM form"
+        ) from None
+    return path
 
 
 def _cert(value: Any) -> str | tuple[str, str] | None:
-    if isinstance(value, list) and len(value) == 2:
-        return str(value[0]), str(value[1])
-    if value in (None, "") or isinstance(value, str):
-        return value or None
-    raise CccParameterError("cert", "must be a file's path, or a list of the certificate's and its key's")
+    if value in (None, ""):
+        return None
+    paths = value if isinstance(value, list) else [value]
+    if len(paths) > 2 or not all(isinstance(path, str) and Path(path).is_file() for path in paths):
+        raise CccParameterError("cert", "must be the path of a file, or a list of the certificate's and its key's")
+    return (paths[0], paths[1]) if len(paths) == 2 else paths[0]

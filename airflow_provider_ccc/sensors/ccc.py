@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue
 
-from airflow_provider_ccc.client import checks
 from airflow_provider_ccc.client.errors import CccError
 from airflow_provider_ccc.tasks import CccTaskMixin, integer, is_given, permanent_errors_end_the_task
 
@@ -65,11 +64,10 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
         """
         with permanent_errors_end_the_task():
             try:
-                candidates = self.candidate_numbers
                 health = self.hook.check_health(
                     self.instance_id,
-                    min_outbound_numbers=checks.at_least(0, "min_outbound_numbers", integer(self.min_outbound_numbers)),
-                    candidate_numbers=checks.candidate_numbers(candidates) if is_given(candidates) else (),
+                    min_outbound_numbers=integer(self.min_outbound_numbers),
+                    candidate_numbers=self.candidate_numbers if is_given(self.candidate_numbers) else None,
                 )
             except CccError as error:
                 if not error.retryable:

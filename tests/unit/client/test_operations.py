@@ -62,6 +62,9 @@ def test_the_others_send():
         ({"count": 1.0}, "count", "integer"),
         ({"count": True}, "count", "integer"),
         ({"count": None}, "count", "integer"),
+        ({"count": 2**31}, "count", "below"),
+        ({"count": 10**5000}, "count", "below"),
+        ({"count": -(10**5000)}, "count", "at least 1"),
         ({"instance_id": ""}, "instance_id", "is not given"),
         ({"instance_id": None}, "instance_id", "is not given"),
         ({"instance_id": " "}, "instance_id", "is empty"),
@@ -93,6 +96,11 @@ def test_pick_global_outbound_numbers_refuses(change, parameter):
     with pytest.raises(CccParameterError) as caught:
         PickGlobalOutboundNumbers(**GLOBAL | change)
     assert caught.value.parameter == parameter
+
+
+def test_list_phone_numbers_takes_no_text_for_a_flag():
+    with pytest.raises(CccParameterError, match="outbound_only: must be True or False"):
+        ListPhoneNumbers(instance_id="i", outbound_only="false")
 
 
 def test_printing_an_operation_shows_no_numbers():

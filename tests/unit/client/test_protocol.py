@@ -169,6 +169,9 @@ def answer(pairs: object, **envelope: object) -> dict:
         ({"DialNumberPair": None}, 0),
         ({"DialNumberPair": ""}, 0),
         ({"DialNumberPair": {}}, 0),
+        ([pair()], 1),
+        ([pair(), pair()], 2),
+        (pair(), 1),
         ({}, 0),
         ("", 0),
         (None, 0),
@@ -240,6 +243,7 @@ def test_a_caller_that_is_no_candidate_is_an_error_that_says_so():
         answer({"DialNumberPair": [[]]}),
         answer({"DialNumberPair": 7}),
         answer("x"),
+        answer({"Other": [pair()]}),
         answer({"DialNumberPair": {"Callee": {}, "Caller": {}}}),
         answer({"DialNumberPair": pair(caller=None)}),
         answer({"DialNumberPair": pair(caller=True)}),
@@ -435,7 +439,8 @@ def test_messages_are_fit_for_logs():
     sent = ours.prepare(PICK)
     echo = (
         f"bad\n{CALLEE}\x1b[31m x{CANDIDATE}y, own 02160664656, testsecret sts/token+1 sts%2Ftoken%2B1 "
-        f"{sent.secrets[0]} {signing.percent_encode(sent.secrets[0])} " + "long " * 1000
+        f"{sent.secrets[0]} {signing.percent_encode(sent.secrets[0])} CandidateNumber.1%3D1089767654 "
+        "sts%2ftoken%2b1 sts%252Ftoken%252B1 " + "long " * 1000
     )
     body = json.dumps({"Code": "InvalidCalleeNumber", "Message": echo}).encode()
     with pytest.raises(errors.CccRequestError) as caught:
@@ -445,7 +450,7 @@ def test_messages_are_fit_for_logs():
     assert len(message) < 600
     assert "165****6896" in message
     assert "021****4656" in message
-    for hidden in (CALLEE, CANDIDATE, "02160664656", "testsecret", "sts/token", "sts%2F", *sent.secrets):
+    for hidden in (CALLEE, CANDIDATE[1:], "2160664656", "testsecret", "sts/token", "sts%2", *sent.secrets):
         assert hidden not in message
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ssl
 from urllib.parse import parse_qs
 
+import certifi
 import pytest
 import requests
 import requests_mock
-from urllib3.exceptions import MaxRetryError, NameResolutionError
+from urllib3.exceptions import LocationParseError, MaxRetryError, NameResolutionError
 
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.operations import Operation
@@ -113,12 +114,13 @@ def test_nothing_of_the_extra_becomes_a_header(service, connection):
 
 
 def test_proxies_certificates_and_adapters_stay_usable(service, connection):
-    connection(extra={"instance_id": "i", "proxy": "http://p:1", "verify": "/ca.pem", "cert": "c.pem"})
+    ca = certifi.where()
+    connection(extra={"instance_id": "i", "proxy": "http://p:1", "verify": ca, "cert": ca})
     service.post(URL, json=PICKED)
     CccHook().pick_outbound_numbers(CALLEE, [CANDIDATE])
     request = service.last_request
     assert request.proxies["https"] == "http://p:1"
-    assert (request.verify, request.cert) == ("/ca.pem", "c.pem")
+    assert (request.verify, request.cert) == (ca, ca)
     adapter = requests.adapters.HTTPAdapter(pool_maxsize=3)
     assert CccHook(adapter=adapter).get_conn().get_adapter(URL) is adapter
     assert CccHook(tcp_keep_alive_idle=7).get_conn().get_adapter(URL).socket_options
@@ -167,7 +169,9 @@ def resolution_error() -> requests.ConnectionError:
             "CertificateNotTrusted",
             "check host and verify",
         ),
-        (requests.exceptions.InvalidURL("secret"), errors.CccParameterError, "InvalidArgument", "no valid address"),
+        (requests.exceptions.InvalidURL("secret"), errors.CccParameterError, "InvalidArgument", "host or proxy"),
+        (requests.exceptions.InvalidSchema("secret"), errors.CccParameterError, "InvalidArgument", "host or proxy"),
+        (LocationParseError("secret"), errors.CccParameterError, "InvalidArgument", "host or proxy"),
         (
             OSError("Could not find a suitable TLS CA certificate bundle"),
             errors.CccParameterError,
@@ -220,6 +224,23 @@ def test_test_connection_with_an_instance(service):
         "https://ccc.cn-shanghai.aliyuncs.com accepts the AccessKey; instance '测试11111' has status 'Creating'."
     )
     assert service.call_count == 1
+
+
+def test_test_connection_leaves_the_hook_as_it_was(service):
+    service.post(URL, json=INSTANCE)
+    hook = CccHook(retry=RetryPolicy(attempts=7))
+    hook.test_connection()
+    assert service.last_request.timeout == (3.0, 8.0)
+    hook.get_instance()
+    assert service.last_request.timeout == (5.0, 30.0)
+    assert hook.retry.attempts == 7
+
+
+def test_check_health_refuses_before_any_request(service):
+    for wrong in ({"candidate_numbers": CANDIDATE}, {"candidate_numbers": []}, {"min_outbound_numbers": -1}):
+        with pytest.raises(errors.CccParameterError):
+            CccHook().check_health(**wrong)
+    assert service.call_count == 0
 
 
 def test_test_connection_without_an_instance(service, connection):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import certifi
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
@@ -27,7 +29,15 @@ def test_defaults():
     assert (key.access_key_id, key.access_key_secret, key.security_token) == ("testid", "testsecret", None)
 
 
-def test_everything_set():
+@pytest.fixture
+def pem(tmp_path) -> str:
+    """A file with a certificate."""
+    path = tmp_path / "ca.pem"
+    path.write_bytes(Path(certifi.where()).read_bytes())
+    return str(path)
+
+
+def test_everything_set(pem):
     read = settings(
         host="http://127.0.0.1:8790",
         extra={
@@ -39,8 +49,8 @@ def test_everything_set():
             "security_token": "token",
             "timeout": "2.5",
             "proxy": "http://proxy:3128",
-            "verify": "/etc/ca.pem",
-            "cert": ["a.pem", "a.key"],
+            "verify": pem,
+            "cert": [pem, pem],
             "trust_env": False,
         },
     )
@@ -49,7 +59,7 @@ def test_everything_set():
     assert read.credentials.get().security_token == "token"
     assert read.timeout == (2.5, 2.5)
     assert read.proxies == {"http": "http://proxy:3128", "https": "http://proxy:3128"}
-    assert (read.verify, read.cert, read.trust_env) == ("/etc/ca.pem", ("a.pem", "a.key"), False)
+    assert (read.verify, read.cert, read.trust_env) == (pem, (pem, pem), False)
 
 
 def test_from_a_uri():
@@ -61,7 +71,17 @@ def test_from_a_uri():
 
 
 @pytest.mark.parametrize(
-    ("value", "verify"), [(None, True), (True, True), (False, False), ("true", True), ("False", False), ("", True)]
+    ("value", "verify"),
+    [
+        (None, True),
+        (True, True),
+        (False, False),
+        ("true", True),
+        ("False", False),
+        ("", True),
+        ("no", False),
+        (0, False),
+    ],
 )
 def test_verify(value, verify):
     assert settings(extra={"verify": value}).verify is verify
@@ -93,8 +113,12 @@ def test_proxies_by_scheme_as_providers_http_takes_them():
         ({"extra": {"timeout": [1, 2]}}, "timeout: must be a number"),
         ({"extra": {"proxy": 7}}, "proxy: must be a URL"),
         ({"extra": {"proxy": "proxy:3128"}}, "proxy: must be a URL"),
-        ({"extra": {"verify": 1}}, "verify: must be true"),
+        ({"extra": {"verify": 7}}, "verify: 7 is neither true nor false nor a file"),
+        ({"extra": {"verify": "/nope.pem"}}, "verify: '/nope.pem' is neither"),
+        ({"extra": {"verify": __file__}}, f"verify: {__file__!r} is neither"),
         ({"extra": {"cert": 1}}, "cert: must be"),
+        ({"extra": {"cert": "/nope.pem"}}, "cert: must be"),
+        ({"extra": {"cert": [__file__, __file__, __file__]}}, "cert: must be"),
         ({"extra": {"api_version": "2020-07-01"}}, "api_version: '2020-07-01' is not supported"),
         ({"extra": {"signature": "v3"}}, "signature: 'v3' is not supported"),
         ({"extra": {"credentials": "ram_role_arn"}}, "credentials: 'ram_role_arn' is not supported"),

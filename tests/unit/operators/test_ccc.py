@@ -168,6 +168,25 @@ def test_rendered_numbers_are_registered_as_secret(monkeypatch):
     assert set(masked) == {"13800138000", CANDIDATE, "+86 21 6066 4656", "02160664656"}
 
 
+@pytest.mark.parametrize("written", ["+1 415 555 0123", "1380013800O", f"{CANDIDATE},13800138001"])
+def test_a_number_that_is_wrong_is_registered_as_secret_too(monkeypatch, written):
+    masked: list[str] = []
+    monkeypatch.setattr("airflow_provider_ccc.tasks.mask_secret", masked.append)
+    render(callee_number=written, candidate_numbers=[written])
+    assert set(masked) == {written}
+
+
+def test_integers_are_masked_or_refused(connection, monkeypatch):
+    masked: list[str] = []
+    monkeypatch.setattr("airflow_provider_ccc.tasks.mask_secret", masked.append)
+    operator = render(callee_number=1089767654, candidate_numbers=[13800138000, 1089767654])
+    assert (str(operator.callee_number), operator.candidate_numbers[0]) == ("***", "13800138000")
+    assert [str(candidate) for candidate in operator.candidate_numbers] == ["13800138000", "***"]
+    assert masked == ["13800138000"]
+    with pytest.raises(AirflowFailException, match="callee_number: a phone number is text, not Integer"):
+        operator.execute({"ti": TaskInstance()})
+
+
 def test_mapped():
     with DAG("d", schedule=None):
         mapped = CccPickOutboundNumbersOperator.partial(task_id="pick", candidate_numbers=[CANDIDATE]).expand(
