@@ -27,16 +27,14 @@ help:
 env: $(STAMP) ## build .venv with everything the other targets need
 
 $(STAMP): pyproject.toml $(CONSTRAINTS) scripts/find-python
-	@echo "[1/3] building $(VENV) (once; a minute or two)"
+	@echo "[1/2] building $(VENV) (once; a minute or two)"
 	@python=$$(PYTHON="$(PYTHON)" scripts/find-python) || exit 1; \
 	    rm -rf $(VENV) && "$$python" -m venv $(VENV)
-	@echo "[2/3] installing Airflow and the provider, pinned by $(CONSTRAINTS)"
+	@echo "[2/2] installing Airflow and the provider, pinned by $(CONSTRAINTS)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location "$(UV)" 2>/dev/null \
 	    && VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --constraints $(CONSTRAINTS) --editable ".[dev]" \
 	    || $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable ".[dev]" \
 	    || { echo "error: the packages could not be installed; see pip's message above" >&2; exit 1; }
-	@echo "[3/3] compiling"
-	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib || true
 	@touch $@
 
 demo: env ## run the campaign on a real Airflow (CALLEES=file.csv CANDIDATES=010...,021... for your own)

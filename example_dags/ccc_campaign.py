@@ -22,7 +22,7 @@ SAMPLE = Path(__file__).parent / "data" / "callees.csv"
 def read_callees(params: dict | None = None) -> list[str]:
     """Read the column ``callee``."""
     with Path(params["callees_csv"]).open(encoding="utf-8-sig", newline="") as file:
-        return [row["callee"] for row in csv.DictReader(file)]
+        return [row["callee"] or "" for row in csv.DictReader(file)]
 
 
 @task(show_return_value_in_logs=False)

@@ -20,6 +20,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from airflow_provider_ccc.client.errors import CccError
 from airflow_provider_ccc.client.numbers import normalise
@@ -32,6 +33,9 @@ _TASK = re.compile(r"\[DAG TEST\] (starting|end task) task_id=(\S+) map_index=(-
 _ERROR = re.compile(r"^(?:airflow|airflow_provider_ccc)\.[\w.]*(?:Exception|Error|Timeout): (.+)$")
 
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class DemoError(Exception):
     """What went wrong, in one line."""
 
@@ -42,10 +46,8 @@ def main() -> int:
     parser.add_argument("--candidates", default="", help="the numbers to choose from, with commas between them")
     parser.add_argument("--folder", type=Path, default=ROOT / ".demo", help="made anew; holds the log and the result")
     arguments = parser.parse_args()
-    # Said explicitly, because a shell's background jobs are started with Ctrl-C ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(143))
+    for number in STOP_SIGNALS:
+        signal.signal(number, stop)
     try:
         callees = read_callees(arguments.callees)
         candidates = read_candidates(arguments.candidates)
@@ -57,9 +59,14 @@ def main() -> int:
     except (DemoError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
-        return 130
+
+
+def stop(number: int, _: object) -> NoReturn:
+    """End, and let nothing interrupt that: a second Ctrl-C would leave Airflow running."""
+    for other in STOP_SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    print("\nstopping", file=sys.stderr, flush=True)
+    sys.exit(128 + number)
 
 
 # --- input ----------------------------------------------------------------------------------------------------------
@@ -70,9 +77,12 @@ def read_callees(path: Path) -> list[str]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             if "callee" not in (reader.fieldnames or []):
-                raise DemoError(f"CALLEES={path} has no column named callee in its first line")
-            callees = [row["callee"] or "" for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+                found = ", ".join(reader.fieldnames or []) or "nothing"
+                raise DemoError(f"CALLEES={path} has no column named callee in its first line, only {found}")
+            callees = [row["callee"] or "" for row in reader]  # as the DAG reads them
+    except UnicodeDecodeError:
+        raise DemoError(f"CALLEES={path} cannot be read: it is not UTF-8") from None
+    except (OSError, csv.Error) as error:
         raise DemoError(f"CALLEES={path} cannot be read: {getattr(error, 'strerror', error)}") from None
     if not 0 < len(callees) <= MAX_CALLEES:
         raise DemoError(f"CALLEES={path} has {len(callees)} callees; one mapped task each allows 1 to {MAX_CALLEES}")
@@ -131,7 +141,7 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        for number, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
+        for number, patience in ((signal.SIGTERM, 2), (signal.SIGKILL, 10)):
             try:
                 os.killpg(process.pid, number)
             except ProcessLookupError:
@@ -243,7 +253,8 @@ def report(callees: list[str], errors: dict[int, str], airflow: Airflow) -> int:
             pair = None
         if pair is None:
             failed += 1
-            rows.append([callee or "(empty)", "", "failed: " + errors.get(place, "see the log"), ""])
+            shown = " ".join(callee.split()) or "(empty)"
+            rows.append([shown, "", f"callee {place + 1} failed: {errors.get(place, 'see the log')}", ""])
         else:
             resolved.append(pair)
             rows.append([pair["callee"], pair["callee_city"], pair["caller"], pair["caller_city"]])

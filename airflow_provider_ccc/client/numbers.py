@@ -52,7 +52,7 @@ def normalise(number: object, parameter: str) -> str:
                 )
             return national
     if not _DIGITS.fullmatch(digits):
-        raise CccParameterError(parameter, f"{shorten(number)!r} is no phone number: 3 to 20 digits are")
+        raise CccParameterError(parameter, f"{shorten(number)!r} is no phone number, which has 3 to 20 digits")
     return digits
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Sequence
 from functools import cached_property
@@ -231,7 +232,8 @@ class CccHook(HttpHook):
             address = self.settings.endpoint.url
             if not (self.instance_id or self.settings.instance_id):
                 found = len(self.call(ListInstancesOfUser()))
-                return True, f"{address} accepts the AccessKey; it can see {found} instance(s)."
+                seen = f"{address} accepts the AccessKey, which can see {found} instance(s)."
+                return True, f"{seen} This connection has no instance_id, so every task must name one."
             instance = self.get_instance()
             return True, f"{address} accepts the AccessKey; instance {instance.name!r} has status {instance.status!r}."
         except CccError as error:
@@ -253,6 +255,12 @@ class CccHook(HttpHook):
                 "Connection %r asks for plain http to %s: everybody on the way can read phone numbers",
                 self.ccc_conn_id,
                 settings.endpoint.host,
+            )
+        if settings.unknown:
+            self.log.warning(
+                "Connection %r has fields in its extra that mean nothing here: %s",
+                self.ccc_conn_id,
+                ", ".join(settings.unknown),
             )
         if settings.verify is False:
             self.log.warning("Connection %r switches the check of TLS certificates off", self.ccc_conn_id)
@@ -339,6 +347,8 @@ def _transport_error(error: Exception) -> CccError:
         return CccCertificateError(
             "the server's TLS certificate is not trusted; check host and verify", code="CertificateNotTrusted"
         )
+    if any(isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER" for cause in causes):
+        return CccParameterError("host", "does not speak TLS; if plain http is meant, write http:// before it")
     if isinstance(error, _BAD_ADDRESS):
         return CccParameterError("host or proxy", "is no address that can be used")
     if isinstance(error, requests.exceptions.ConnectTimeout):

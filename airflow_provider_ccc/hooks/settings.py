@@ -12,10 +12,12 @@ from typing import Any
 from airflow_provider_ccc.client.credentials import AccessKey, Credentials, StaticCredentials
 from airflow_provider_ccc.client.endpoint import DEFAULT_REGION, Endpoint, parse_endpoint
 from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.get_provider_info import CONNECTION
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 
+_KNOWN = {*CONNECTION["conn-fields"], "api_version", "signature", "credentials", "proxies", "cert", "trust_env"}
 _FLAGS = {
     **dict.fromkeys(("", "none", "true", "1", "yes"), True),
     **dict.fromkeys(("false", "0", "no"), False),
@@ -32,6 +34,7 @@ class ConnectionSettings:
     :param verify: whether certificates are checked, or the file of those to trust.
     :param cert: a client certificate's file, or its and its key's.
     :param trust_env: whether proxies and certificates named by environment variables count.
+    :param unknown: names in the extra that mean nothing, such as misspelt ones.
     """
 
     endpoint: Endpoint
@@ -42,6 +45,7 @@ class ConnectionSettings:
     verify: bool | str
     cert: str | tuple[str, str] | None
     trust_env: bool
+    unknown: tuple[str, ...]
 
     @classmethod
     def of(cls, connection: Any) -> ConnectionSettings:
@@ -73,6 +77,7 @@ class ConnectionSettings:
             verify=_verify(extra.get("verify")),
             cert=_cert(extra.get("cert")),
             trust_env=_FLAGS.get(str(extra.get("trust_env")).lower(), True),
+            unknown=tuple(sorted(str(name) for name in extra.keys() - _KNOWN)),
         )
 
 

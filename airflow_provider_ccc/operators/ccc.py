@@ -23,8 +23,8 @@ class CccPickOutboundNumbersOperator(CccTaskMixin, BaseOperator):
 
     XCom ``return_value``: a list of
     ``{"callee": {"number", "city", "province"}, "caller": {"number", "city", "province"}}``, all text, at most
-    ``count`` of them; the service may answer with fewer, which is logged as a warning. XCom ``request_id``: the
-    service's id of the request.
+    ``count`` of them; the service may answer with fewer, or with none, which is logged as a warning. XCom
+    ``request_id``: the service's id of the request.
 
     Airflow's UI and logs show the numbers in the templated fields as ``***``.
 

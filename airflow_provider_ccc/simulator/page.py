@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
 from starlette.datastructures import Headers
 
@@ -16,7 +17,7 @@ from airflow_provider_ccc.simulator.answers import Answer
 from airflow_provider_ccc.simulator.operations import OPERATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from starlette.types import Scope
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _TEMPLATE = Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
+
+_PORT = re.compile(r":\d+$")
 
 
 def render(simulator: Simulator, scope: Scope) -> Answer:
@@ -38,7 +41,7 @@ def render(simulator: Simulator, scope: Scope) -> Answer:
     instances = simulator.account.instances
     body = _TEMPLATE.substitute(
         base_url=escape(base_url),
-        connection=escape(_connection(simulator, base_url)),
+        connections="\n".join(f"<pre>{escape(line)}</pre>" for line in _connections(simulator, base_url)),
         operations="".join(
             f"<h3>Version {escape(version)}</h3><p>{_list(operations)}</p>"
             for version, operations in OPERATIONS.items()
@@ -66,8 +69,8 @@ def _host(scope: Scope) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _connection(simulator: Simulator, base_url: str) -> str:
-    """Give the shell's line that makes the Airflow connection."""
+def _connections(simulator: Simulator, base_url: str) -> Iterator[str]:
+    """Give the shell's lines that make the Airflow connection: as JSON, and as a URI."""
     settings = simulator.settings
     extra: dict[str, Any] = {}
     if simulator.account.instances:
@@ -81,7 +84,12 @@ def _connection(simulator: Simulator, base_url: str) -> str:
         "host": base_url,
         "extra": extra,
     }
-    return f"export AIRFLOW_CONN_CCC_DEFAULT={shlex.quote(json.dumps(connection, ensure_ascii=False))}"
+    key = ":".join(quote(part, safe="") for part in (settings.access_key_id, settings.access_key_secret))
+    # A port is a URI's own; the scheme is the host's, because https is spoken where it says nothing.
+    address, _, port = base_url.rpartition(":") if _PORT.search(base_url) else (base_url, "", "")
+    uri = f"ccc://{key}@{quote(address, safe='')}{':' + port if port else ''}/?{urlencode(extra)}"
+    for form in (json.dumps(connection, ensure_ascii=False), uri):
+        yield f"export AIRFLOW_CONN_CCC_DEFAULT={shlex.quote(form)}"
 
 
 def _instance(account: Account, instance: Instance) -> str:

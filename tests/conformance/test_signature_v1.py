@@ -44,7 +44,8 @@ class RawOperation(Operation[None]):
 
 def random_operation(source: random.Random) -> Operation:
     def number() -> str:
-        return "".join(source.choices("0123456789", k=source.randint(3, 20)))
+        # Not 0086, which would be normalised.
+        return source.choice("123456789") + "".join(source.choices("0123456789", k=source.randint(2, 19)))
 
     kind = source.randrange(3)
     if kind == 0:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import html
+import re
+import shlex
 import socket
 import threading
 import time
@@ -11,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import pytest
+import requests
 
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.protocol import MAX_ANSWER_BYTES
@@ -71,6 +75,18 @@ def test_the_callers_city_is_the_callees(simulate):
         (pair,) = hook.pick_outbound_numbers(callee, candidates).pairs
         assert (pair.callee.city, pair.caller.city) == (city, city)
     assert len(hook.pick_outbound_numbers("13800138000", candidates, count=3).pairs) == 3
+
+
+def test_the_connections_on_the_simulators_page_work(simulate, monkeypatch):
+    # A token with everything in it that a URI writes in another way.
+    simulator = simulate(access_key_secret="a/b:c@d?e=f&g", security_token="tok+en/==")
+    page = html.unescape(requests.get(simulator.url, timeout=10).text)
+    lines = re.findall(r"<pre>(export .*?)</pre>", page)
+    assert len(lines) == 2
+    for line in lines:
+        name, _, value = shlex.split(line)[1].partition("=")
+        monkeypatch.setenv(name, value)
+        assert CccHook().get_instance().instance_id == INSTANCE_ID
 
 
 def test_five_hundred_picks_survive_faults(simulate):
@@ -197,8 +213,8 @@ def test_the_host_is_unknown(connection):
 
 def test_tls_is_spoken_by_default(simulate, connection):
     connection(host=simulate().url.removeprefix("http://"))
-    with pytest.raises(errors.CccConnectionError):
-        CccHook(retry=RetryPolicy(attempts=1)).get_instance()
+    with pytest.raises(errors.CccParameterError, match="host: does not speak TLS"):
+        CccHook().get_instance()
 
 
 def test_a_server_that_never_answers(connection):

@@ -142,6 +142,12 @@ def test_warnings(connection, host, verify, warnings, logs):
     assert len([level for level, _ in logs.records if level == "warning"]) == warnings
 
 
+def test_names_that_mean_nothing_are_logged(connection, logs):
+    connection(extra={"instanceid": "i", "role_arn": "r", "region_id": "cn-shanghai"})
+    assert CccHook().settings.unknown == ("instanceid", "role_arn")
+    assert "instanceid, role_arn" in logs.text
+
+
 # --- failures -------------------------------------------------------------------------------------------------------
 
 
@@ -248,7 +254,8 @@ def test_test_connection_without_an_instance(service, connection):
     service.post(URL, json={"Code": "OK", "Instances": {"CallCenterInstance": [{"InstanceId": "a"}]}})
     works, message = CccHook().test_connection()
     assert works
-    assert "it can see 1 instance(s)" in message
+    assert "can see 1 instance(s)" in message
+    assert "has no instance_id" in message
     assert service.last_request.qs["action"] == ["listinstancesofuser"]
 
 

@@ -15,7 +15,7 @@ NASTY = "<script>'\"&"
 
 
 def connection_of(page: str) -> dict[str, object]:
-    (line,) = re.findall(r"<pre>(export .*?)</pre>", page)
+    line, _ = re.findall(r"<pre>(export .*?)</pre>", page)
     export, assignment = shlex.split(html.unescape(line))
     name, _, value = assignment.partition("=")
     assert (export, name) == ("export", "AIRFLOW_CONN_CCC_DEFAULT")
