@@ -125,7 +125,9 @@ class CccProtocol:
         good = 200 <= status < 300
         try:
             if len(body) > MAX_ANSWER_BYTES:
-                raise CccUnexpectedAnswerError(f"is larger than {MAX_ANSWER_BYTES} bytes", code="UnexpectedAnswer")
+                raise CccUnexpectedAnswerError(
+                    f"the answer is larger than {MAX_ANSWER_BYTES} bytes", code="UnexpectedAnswer"
+                )
             tree = answers.parse(body, operation.action)
         except CccError as error:
             if good:
@@ -175,7 +177,7 @@ class CccProtocol:
         kind = classify(code, effective, asks_to_wait="x-acs-retry-after" in lower)
         server_time = _http_date(lower.get("date", ""))
         message = _envelope_text(envelope, "message")
-        if _SIGNED_TEXT in message:
+        if code == "SignatureDoesNotMatch" or _SIGNED_TEXT in message:
             # It repeats the AccessKey ID and every parameter, phone numbers included.
             message = _whose_mistake(message, sent)
         elif 300 <= status < 400:
@@ -227,8 +229,8 @@ def _tidy(message: str, phone_numbers: tuple[str, ...], secrets: tuple[str, ...]
         for form in (signing.percent_encode(once), once, secret):
             message = re.sub(re.escape(form), "***", message, flags=re.IGNORECASE)
     for number in phone_numbers:
-        for form in (number, key(number) or number):  # the service may have lost its leading zeros
-            message = message.replace(form, shorten(number))
+        for form in (number, key(number)):  # the service may have lost its leading zeros
+            message = message.replace(form, shorten(number)) if len(form) > 4 else message
     printable = "".join(character if character.isprintable() else " " for character in message[: 4 * _MAX_MESSAGE])
     return shorten_in(" ".join(printable.split()))[:_MAX_MESSAGE]
 
