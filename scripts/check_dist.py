@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import subprocess
@@ -38,11 +37,12 @@ def main() -> int:
 
 def install(python: Path, dist: Path, constraints: Path, *options: str) -> None:
     print(f"installing {dist.name}", flush=True)
-    if importlib.util.find_spec("uv"):
-        installer = [sys.executable, "-m", "uv", "pip", "install", "--python", python]
-    else:
-        installer = [python, "-m", "pip", "install"]
-    subprocess.run([*installer, "--quiet", "--constraint", constraints, *options, dist], check=True)
+    arguments = ["install", "--quiet", "--constraint", constraints, *options, dist]
+    # As the Makefile does: uv where it can be had, and pip where it can not.
+    if subprocess.run(
+        [sys.executable, "-m", "uv", "pip", *arguments, "--python", python], stderr=subprocess.DEVNULL
+    ).returncode:
+        subprocess.run([python, "-m", "pip", *arguments], check=True)
 
 
 def check(python: Path, dist: Path, environment: dict[str, str], folder: Path) -> None:
