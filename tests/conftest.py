@@ -22,6 +22,7 @@ for _name in ("http_proxy", "https_proxy", "all_proxy", "requests_ca_bundle", "c
     os.environ.pop(_name, None)
     os.environ.pop(_name.upper(), None)
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
 try:
@@ -31,6 +32,10 @@ except ImportError:  # Airflow 2 logs through the standard library alone
 
 
 from tests.support import INSTANCE_ID  # noqa: E402
+
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("ccc", deadline=None)
+hypothesis.settings.load_profile("ccc")
 
 
 @pytest.fixture
