@@ -70,8 +70,7 @@ def everything(name: str) -> None:
 def main() -> None:
     server, simulator, secret, token = sys.argv[1:5]
     for code in sys.argv[5:]:
-        connection(f"{server}", secret, token, region_id=code.lower())  # the server reads the code off the instance
-        os.environ["AIRFLOW_CONN_CCC_DEFAULT"] = os.environ["AIRFLOW_CONN_CCC_DEFAULT"].replace('"i"', json.dumps(code))
+        connection(server, secret, token, instance_id=code)  # the server answers with the instance as its code
         everything(code)
     connection(simulator, secret, token, instance_id="9cfad875-6260-4a53-ab6e-b13e3fb31f7d")
     everything("success")

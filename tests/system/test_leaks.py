@@ -30,11 +30,13 @@ class Echo(BaseHTTPRequestHandler):
     """Refuses everything, with a message that repeats all that was sent, raw and decoded."""
 
     signatures: ClassVar[set[str]] = set()
+    codes: ClassVar[set[str]] = set()
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         form = {name: values[0] for name, values in parse_qs(body).items()}
         self.signatures.add(form["Signature"])
+        self.codes.add(form["InstanceId"])
         decoded = " ".join(f"{name}={value}" for name, value in form.items())
         answer = {"Code": form["InstanceId"], "RequestId": "REQ-1", "Message": f"no: {decoded} own 02589767650"}
         if form["InstanceId"] == "SignatureDoesNotMatch":
@@ -94,6 +96,7 @@ def test_no_signature_is_printed(output):
 
 def test_what_is_printed_is_worth_searching(output):
     text, _ = output
+    assert Echo.codes == set(CODES)  # every one was asked for over the wire
     for code in CODES:
         assert f"=== {code}: operator" in text
     for expected in (
