@@ -17,10 +17,9 @@ unexport AIRFLOW_HOME
 unexport AIRFLOW_CONFIG
 unexport PYTHONPATH
 
-.PHONY: demo test env lint format types dist check-dist bench simulator constraints clean
+.PHONY: help demo test env lint format types dist check-dist bench simulator constraints clean
 .DEFAULT_GOAL := help
 
-.PHONY: help
 help:
 	@sed -n 's/^\([a-z-]*\): .*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
 

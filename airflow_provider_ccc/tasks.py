@@ -55,7 +55,7 @@ class CccTaskMixin:
             setattr(self, name, _mask(getattr(self, name)))
 
 
-def integer(value: Any) -> Any:
+def rendered_integer(value: Any) -> Any:
     """Read an integer that a template rendered as text. Whatever else it is stays, for its own check to refuse."""
     is_text = isinstance(value, str) and len(value) < 20 and value.isascii() and value.strip().isdecimal()
     return int(value) if is_text else value

@@ -160,8 +160,8 @@ def instance_number(tree: Tree) -> InstanceNumber:
 
 
 def _unreadable(what: str) -> CccUnreadableAnswerError:
-    return CccUnreadableAnswerError(f"the answer {what}", code="UnreadableAnswer")
+    return CccUnreadableAnswerError(f"the answer {what}")
 
 
 def _unexpected(what: str) -> CccUnexpectedAnswerError:
-    return CccUnexpectedAnswerError(f"the answer {what}", code="UnexpectedAnswer")
+    return CccUnexpectedAnswerError(f"the answer {what}")

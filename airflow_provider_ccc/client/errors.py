@@ -14,7 +14,7 @@ class CccError(Exception):
     """Anything that went wrong in a call to CCC.
 
     :param message: what happened, free of secrets and full phone numbers.
-    :param code: the service's error code, or a name of this package's own where no answer came (see the classes).
+    :param code: the service's error code; the class's own where the service named none.
     :param http_status: the answer's HTTP status; ``None`` where there was no answer.
     :param request_id: the service's id of the request, which Alibaba Cloud's support asks for; "" where none is known.
     :param retry_after: seconds that the service asked to wait, where it did.
@@ -23,6 +23,8 @@ class CccError(Exception):
 
     #: Whether the same call may succeed later without anybody changing anything. Tasks retry only these.
     retryable = False
+    #: The code of an error that is found here, and not named by the service.
+    own_code = ""
 
     def __init__(
         self,
@@ -36,7 +38,7 @@ class CccError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.code = code
+        self.code = code or self.own_code
         self.http_status = http_status
         self.request_id = request_id
         self.retry_after = retry_after
@@ -60,11 +62,15 @@ class CccTransientError(CccError):
 
 
 class CccConnectionError(CccTransientError):
-    """No answer: refused, reset, timed out, or cut off. ``code`` is ``ConnectionFailed`` or ``Timeout``."""
+    """No answer: refused, reset, or cut off; ``code`` is ``Timeout`` if it did not come in time."""
+
+    own_code = "ConnectionFailed"
 
 
 class CccUnreadableAnswerError(CccTransientError):
-    """An answer that is empty, cut short, or a proxy's page. ``code`` is ``UnreadableAnswer``."""
+    """An answer that is empty, cut short, or a proxy's page."""
+
+    own_code = "UnreadableAnswer"
 
 
 class CccStaleSignatureError(CccError):
@@ -100,7 +106,7 @@ class CccInstanceCreatingError(CccError):
 
 
 class CccInstanceUnavailableError(CccError):
-    """The instance has ceased or is disabled. No retry can help."""
+    """The instance has ceased, is disabled or was released. No retry can help."""
 
 
 class CccRequestError(CccError):
@@ -108,14 +114,16 @@ class CccRequestError(CccError):
 
 
 class CccParameterError(CccRequestError, ValueError):
-    """A parameter or connection field that was refused before any request. ``code`` is ``InvalidArgument``.
+    """A parameter or connection field that was refused before any request.
 
     :param parameter: the name of the parameter or field.
     :param what: what is wrong with it and what to do.
     """
 
+    own_code = "InvalidArgument"
+
     def __init__(self, parameter: str, what: str) -> None:
-        super().__init__(f"{parameter}: {what}", code="InvalidArgument")
+        super().__init__(f"{parameter}: {what}")
         self.parameter = parameter
         self.what = what
 
@@ -124,11 +132,15 @@ class CccParameterError(CccRequestError, ValueError):
 
 
 class CccCertificateError(CccError):
-    """The server's TLS certificate is not trusted. ``code`` is ``CertificateNotTrusted``. No retry can help."""
+    """The server's TLS certificate is not trusted. No retry can help."""
+
+    own_code = "CertificateNotTrusted"
 
 
 class CccUnexpectedAnswerError(CccError):
-    """An answer that can be read but not be right: no retry can help. ``code`` is ``UnexpectedAnswer``."""
+    """An answer that can be read but not be right. No retry can help."""
+
+    own_code = "UnexpectedAnswer"
 
 
 _BY_CODE: dict[str, type[CccError]] = {

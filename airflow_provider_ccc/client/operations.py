@@ -97,8 +97,7 @@ class PickOutboundNumbers(Operation[PickedNumbers]):
         caller = _with_zeros(pair.caller.number, self.candidate_numbers)
         if caller is None:
             raise CccUnexpectedAnswerError(
-                f"the answer's caller {numbers.shorten(pair.caller.number)} is none of the candidate_numbers",
-                code="UnexpectedAnswer",
+                f"the answer's caller {numbers.shorten(pair.caller.number)} is none of the candidate_numbers"
             )
         return _pair_of(pair, self.callee_number, caller)
 
@@ -174,7 +173,7 @@ class GetInstance(Operation[Instance]):
     def read(self, tree: Tree, request_id: str) -> Instance:
         instance = answers.mapping(tree, "Instance")
         if not instance:
-            raise CccUnexpectedAnswerError("the answer has no Instance", code="UnexpectedAnswer")
+            raise CccUnexpectedAnswerError("the answer has no Instance")
         return _read_instance(instance, request_id)
 
 

@@ -125,9 +125,7 @@ class CccProtocol:
         good = 200 <= status < 300
         try:
             if len(body) > MAX_ANSWER_BYTES:
-                raise CccUnexpectedAnswerError(
-                    f"the answer is larger than {MAX_ANSWER_BYTES} bytes", code="UnexpectedAnswer"
-                )
+                raise CccUnexpectedAnswerError(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
             tree = answers.parse(body, operation.action)
         except CccError as error:
             if good:
@@ -143,7 +141,7 @@ class CccProtocol:
         request_id = _identifier(_envelope_text(envelope, "requestid"))
         try:
             if not succeeded:
-                raise CccUnexpectedAnswerError("the answer has neither Code nor Success", code="UnexpectedAnswer")
+                raise CccUnexpectedAnswerError("the answer has neither Code nor Success")
             return operation.read(tree, request_id)
         except CccError as error:
             error.http_status, error.request_id = status, request_id

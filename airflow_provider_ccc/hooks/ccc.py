@@ -336,9 +336,7 @@ def _transport_error(error: Exception) -> CccError:
     causes = _causes(error)
     names = {type(cause).__name__ for cause in causes}
     if "SSLCertVerificationError" in names:
-        return CccCertificateError(
-            "the server's TLS certificate is not trusted; check host and verify", code="CertificateNotTrusted"
-        )
+        return CccCertificateError("the server's TLS certificate is not trusted; check host and verify")
     if any(isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER" for cause in causes):
         return CccParameterError("host", "does not speak TLS; if plain http is meant, write http:// before it")
     if isinstance(error, _BAD_ADDRESS):
@@ -348,12 +346,12 @@ def _transport_error(error: Exception) -> CccError:
     if isinstance(error, requests.exceptions.Timeout) or "ReadTimeoutError" in names:
         return CccConnectionError("no answer in time", code="Timeout")
     if isinstance(error, requests.exceptions.ProxyError):
-        return CccConnectionError("the proxy could not be reached, or refused", code="ConnectionFailed")
+        return CccConnectionError("the proxy could not be reached, or refused")
     if "NameResolutionError" in names:
-        return CccConnectionError("the host's name could not be resolved", code="ConnectionFailed")
+        return CccConnectionError("the host's name could not be resolved")
     reasons = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.errno and cause.strerror]
     what = reasons[-1] if reasons else type(error).__name__
-    return CccConnectionError(f"no whole answer came: {what}", code="ConnectionFailed")
+    return CccConnectionError(f"no whole answer came: {what}")
 
 
 def _causes(error: BaseException) -> list[BaseException]:

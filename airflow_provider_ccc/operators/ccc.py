@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.numbers import shorten
-from airflow_provider_ccc.tasks import CccTaskMixin, integer, is_given, permanent_errors_end_the_task
+from airflow_provider_ccc.tasks import CccTaskMixin, is_given, permanent_errors_end_the_task, rendered_integer
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -79,7 +79,7 @@ class CccPickOutboundNumbersOperator(CccTaskMixin, BaseOperator):
         :raises airflow_provider_ccc.client.errors.CccError: for one that a retry may mend.
         """
         with permanent_errors_end_the_task():
-            count = integer(self.count)
+            count = rendered_integer(self.count)
             by_candidates, by_groups = is_given(self.candidate_numbers), is_given(self.skill_group_ids)
             if by_candidates == by_groups:
                 raise CccParameterError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_ccc.client.errors import CccError
-from airflow_provider_ccc.tasks import CccTaskMixin, integer, is_given, permanent_errors_end_the_task
+from airflow_provider_ccc.tasks import CccTaskMixin, is_given, permanent_errors_end_the_task, rendered_integer
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -66,7 +66,7 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
             try:
                 health = self.hook.check_health(
                     self.instance_id,
-                    min_outbound_numbers=integer(self.min_outbound_numbers),
+                    min_outbound_numbers=rendered_integer(self.min_outbound_numbers),
                     candidate_numbers=self.candidate_numbers if is_given(self.candidate_numbers) else None,
                 )
             except CccError as error:
