@@ -10,6 +10,7 @@ from airflow_provider_ccc.client.errors import CccParameterError
 #: What people write between digits; removing it cannot change which telephone rings.
 _SEPARATORS = re.compile(r"[\s\-\u2010-\u2015\u2212()]+")
 _DIGITS = re.compile(r"[0-9]{3,20}")
+_PLAIN = re.compile(r"(?!0086)[0-9]{3,20}")
 _CHINA_MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _CHINA_SERVICE = re.compile(r"[48]00[0-9]{7}")
 #: An area code without its trunk 0, and a number of 7 or 8 digits.
@@ -32,6 +33,8 @@ def normalise(number: object, parameter: str) -> str:
     :param parameter: the parameter's name, for the error's text.
     :raises CccParameterError: naming the parameter, with the number shortened.
     """
+    if isinstance(number, str) and _PLAIN.fullmatch(number):  # as most are
+        return number
     if is_mobile(number):
         return str(number)
     if not isinstance(number, str):

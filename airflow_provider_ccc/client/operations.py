@@ -6,9 +6,9 @@ request. Documentation of 2017-07-05: https://help.aliyun.com/document_detail/70
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
 from airflow_provider_ccc.client import answers, checks, numbers
 from airflow_provider_ccc.client.answers import Tree
@@ -50,40 +50,81 @@ class Operation(Generic[Answer_co]):
         """Return the phone numbers that are sent, so that texts which echo them can be shortened."""
         return ()
 
+    def shape(self) -> object:
+        """Return an object that only operations share which send the same, but for what is :meth:`varying`.
+
+        Such operations are signed at a fraction of the cost. ``None`` says that nothing is known to be the same.
+        """
+        return None
+
+    def varying(self) -> Mapping[str, str]:
+        """Return those of the parameters whose values differ between operations of the same shape."""
+        return {}
+
 
 @dataclass(frozen=True, kw_only=True)
-class PickOutboundNumbers(Operation[PickedNumbers]):
-    """Pick which of the candidates to show to a callee: one of the callee's city first, then of its province.
-
-    Alibaba Cloud recommends :class:`PickGlobalOutboundNumbers` over it.
+class PickOperation(Operation[PickedNumbers]):
+    """What the operations that pick numbers for a callee have in common.
 
     :param instance_id: the call centre instance.
     :param callee_number: whom to call; normalised by :func:`~airflow_provider_ccc.client.numbers.normalise`.
-    :param candidate_numbers: the company's own numbers to choose from, at least one, none twice; normalised too.
     :param count: how many pairs to ask for, at least 1. The service may answer with fewer.
     :raises CccParameterError: naming the parameter.
     """
 
-    action: ClassVar[str] = "PickOutboundNumbers"
-
     instance_id: str
     callee_number: str = field(repr=False)
-    candidate_numbers: Sequence[str] = field(repr=False)
     count: int = 1
+    _shape: object = field(default_factory=object, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         checks.instance_id(self.instance_id)
         _set(self, "callee_number", numbers.normalise(self.callee_number, "callee_number"))
-        _set(self, "candidate_numbers", checks.candidate_numbers(self.candidate_numbers))
         checks.integer("count", self.count, at_least=1)
 
+    def for_callee(self, callee_number: str) -> Self:
+        """Ask the same about another callee; what was checked already is not checked again.
+
+        :raises CccParameterError: naming ``callee_number``.
+        """
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), callee_number=numbers.normalise(callee_number, "callee_number"))
+        return other
+
     def parameters(self) -> dict[str, str]:
-        return {
-            "InstanceId": self.instance_id,
-            "CalleeNumber": self.callee_number,
-            "Count": str(self.count),
-            **_repeated("CandidateNumber", self.candidate_numbers),
-        }
+        return {"InstanceId": self.instance_id, "Count": str(self.count), **self.varying()}
+
+    def varying(self) -> dict[str, str]:
+        return {"CalleeNumber": self.callee_number}
+
+    def shape(self) -> object:
+        return self._shape
+
+    def phone_numbers(self) -> tuple[str, ...]:
+        return (self.callee_number,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PickOutboundNumbers(PickOperation):
+    """Pick which of the candidates to show to a callee: one of the callee's city first, then of its province.
+
+    Alibaba Cloud recommends :class:`PickGlobalOutboundNumbers` over it.
+
+    :param candidate_numbers: the company's own numbers to choose from, at least one, none twice; normalised too.
+
+    The other parameters are those of :class:`PickOperation`.
+    """
+
+    action: ClassVar[str] = "PickOutboundNumbers"
+
+    candidate_numbers: Sequence[str] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _set(self, "candidate_numbers", checks.candidate_numbers(self.candidate_numbers))
+
+    def parameters(self) -> dict[str, str]:
+        return {**super().parameters(), **_repeated("CandidateNumber", self.candidate_numbers)}
 
     def read(self, tree: Tree, request_id: str) -> PickedNumbers:
         """Read the pairs, each caller written as the candidate that it is.
@@ -106,38 +147,29 @@ class PickOutboundNumbers(Operation[PickedNumbers]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PickGlobalOutboundNumbers(Operation[PickedNumbers]):
+class PickGlobalOutboundNumbers(PickOperation):
     """Pick which of the skill groups' numbers to show to a callee.
 
-    :param instance_id: the call centre instance.
-    :param callee_number: whom to call; normalised by :func:`~airflow_provider_ccc.client.numbers.normalise`.
     :param skill_group_ids: whose numbers to choose from, at least one, none twice.
-    :param count: how many pairs to ask for, at least 1. The service may answer with fewer.
     :param is_virtual: sent as ``IsVirtual`` where given.
-    :raises CccParameterError: naming the parameter.
+
+    The other parameters are those of :class:`PickOperation`.
     """
 
     action: ClassVar[str] = "PickGlobalOutboundNumbers"
 
-    instance_id: str
-    callee_number: str = field(repr=False)
     skill_group_ids: Sequence[str]
-    count: int = 1
     is_virtual: bool | None = None
 
     def __post_init__(self) -> None:
-        checks.instance_id(self.instance_id)
-        _set(self, "callee_number", numbers.normalise(self.callee_number, "callee_number"))
+        super().__post_init__()
         _set(self, "skill_group_ids", checks.skill_group_ids(self.skill_group_ids))
-        checks.integer("count", self.count, at_least=1)
         if self.is_virtual is not None:
             checks.boolean("is_virtual", self.is_virtual)
 
     def parameters(self) -> dict[str, str]:
         return {
-            "InstanceId": self.instance_id,
-            "CalleeNumber": self.callee_number,
-            "Count": str(self.count),
+            **super().parameters(),
             **_repeated("SkillGroupId", self.skill_group_ids),
             **({} if self.is_virtual is None else {"IsVirtual": _boolean(self.is_virtual)}),
         }
@@ -148,9 +180,6 @@ class PickGlobalOutboundNumbers(Operation[PickedNumbers]):
         return PickedNumbers(
             request_id, tuple(_pair_of(pair, self.callee_number, pair.caller.number) for pair in pairs)
         )
-
-    def phone_numbers(self) -> tuple[str, ...]:
-        return (self.callee_number,)
 
 
 @dataclass(frozen=True, kw_only=True)

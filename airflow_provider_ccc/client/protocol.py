@@ -5,19 +5,19 @@ Whoever moves the bytes calls :meth:`CccProtocol.prepare` for every attempt, so 
 
 from __future__ import annotations
 
+import os
 import re
 import time
-import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
-from urllib.parse import urlencode
+from typing import Any, TypeVar
+
+import msgspec
 
 from airflow_provider_ccc.client import answers, signing
 from airflow_provider_ccc.client.answers import Tree
-from airflow_provider_ccc.client.credentials import Credentials
+from airflow_provider_ccc.client.credentials import AccessKey, Credentials
 from airflow_provider_ccc.client.endpoint import Endpoint
 from airflow_provider_ccc.client.errors import CccClockError, CccError, CccUnexpectedAnswerError, classify
 from airflow_provider_ccc.client.numbers import key, shorten, shorten_in
@@ -27,26 +27,80 @@ Answer = TypeVar("Answer")
 
 #: No documented answer comes near it; a larger one is refused unread.
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
+_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _MAX_MESSAGE = 500
 _SIGNED_TEXT = "string to sign is:"
+_ID = re.compile(r"[A-Za-z0-9._-]{0,100}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._-]+")
 
 
-@dataclass(frozen=True)
-class SignedRequest:
-    """A request that can be sent once.
+class SignedRequest(msgspec.Struct, frozen=True):
+    """A request that can be sent once. Printing it shows neither its body nor what was signed.
 
     :param url: names the operation and its version, and nothing secret or personal.
     :param body: a form with everything else, so that no log of URLs shows it.
+    :param secrets: what a reply might repeat and no message may show.
     """
 
     method: str
     url: str
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-    string_to_sign: str = field(repr=False)
-    #: What a reply might repeat and no message may show.
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    body: bytes
+    string_to_sign: str
+    secrets: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"SignedRequest({self.method}, {self.url})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("method", self.method), ("url", self.url)]
+
+
+class _Form:
+    """Signs the requests of one second that have one shape: they differ in their nonces and in what varies.
+
+    :param endpoint: where they go.
+    :param operation: one of them.
+    :param key: signs them.
+    :param second: since the epoch, by the server's clock.
+    """
+
+    def __init__(self, endpoint: Endpoint, operation: Operation[object], key: AccessKey, second: int) -> None:
+        self._made_for = (operation.shape(), key, second)
+        self._secret = key.access_key_secret
+        self._secrets = tuple(filter(None, (key.access_key_secret, key.security_token)))
+        in_url = {"Action": operation.action, "Version": operation.version}
+        gaps = {"SignatureNonce", *operation.varying()}
+        form = {
+            "Format": "JSON",
+            "AccessKeyId": key.access_key_id,
+            "SignatureMethod": "HMAC-SHA1",
+            "SignatureVersion": "1.0",
+            "Timestamp": datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            **operation.parameters(),
+        }
+        if key.security_token is not None:
+            form["SecurityToken"] = key.security_token
+        # The service takes every parameter in the query or in the form alike.
+        self._url = f"{endpoint.url}/?{signing.canonical_query(in_url)}"
+        self._signed = signing.Template(
+            lambda parameters: signing.string_to_sign("POST", parameters),
+            {**in_url, **form},
+            gaps,
+            lambda value: signing.percent_encode(signing.percent_encode(value)),
+        )
+        self._body = signing.Template(signing.canonical_query, form, gaps, signing.percent_encode)
+
+    def serves(self, operation: Operation[object], key: AccessKey, second: int) -> bool:
+        shape, made_for_key, made_for_second = self._made_for
+        return shape is not None and shape is operation.shape() and second == made_for_second and key is made_for_key
+
+    def sign(self, operation: Operation[object], nonce: str) -> SignedRequest:
+        values = {**operation.varying(), "SignatureNonce": nonce}
+        text = self._signed.fill(values)
+        signature = signing.signature_v1(text, self._secret)
+        body = f"{self._body.fill(values)}&Signature={signing.encode_base64(signature)}"
+        return SignedRequest("POST", self._url, _HEADERS, body.encode("ascii"), text, (signature, *self._secrets))
 
 
 class CccProtocol:
@@ -64,7 +118,7 @@ class CccProtocol:
         credentials: Credentials,
         *,
         clock: Callable[[], float] = time.time,
-        nonce: Callable[[], str] = lambda: uuid.uuid4().hex,
+        nonce: Callable[[], str] = lambda: os.urandom(16).hex(),
     ) -> None:
         self.endpoint = endpoint
         self.credentials = credentials
@@ -72,36 +126,15 @@ class CccProtocol:
         self.clock_offset = 0.0
         self._clock = clock
         self._nonce = nonce
+        self._form: _Form | None = None
 
     def prepare(self, operation: Operation[object]) -> SignedRequest:
-        """Sign an operation, anew for every attempt (signature 1.0, POST).
-
-        The service takes every parameter in the query or in the form alike.
-        """
+        """Sign an operation, anew for every attempt (signature 1.0, POST)."""
         key = self.credentials.get()
-        now = datetime.fromtimestamp(self._clock() + self.clock_offset, UTC)
-        in_url = {"Action": operation.action, "Version": operation.version}
-        form = {
-            "Format": "JSON",
-            "AccessKeyId": key.access_key_id,
-            "SignatureMethod": "HMAC-SHA1",
-            "SignatureVersion": "1.0",
-            "SignatureNonce": self._nonce(),
-            "Timestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            **operation.parameters(),
-        }
-        if key.security_token is not None:
-            form["SecurityToken"] = key.security_token
-        text = signing.string_to_sign("POST", {**in_url, **form})
-        signature = form["Signature"] = signing.signature_v1(text, key.access_key_secret)
-        return SignedRequest(
-            method="POST",
-            url=f"{self.endpoint.url}/?{urlencode(in_url)}",
-            headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
-            body=urlencode(form).encode("ascii"),
-            string_to_sign=text,
-            secrets=tuple(filter(None, (signature, key.access_key_secret, key.security_token))),
-        )
+        second = int(self._clock() + self.clock_offset)
+        if self._form is None or not self._form.serves(operation, key, second):
+            self._form = _Form(self.endpoint, operation, key, second)
+        return self._form.sign(operation, self._nonce())
 
     def decode(
         self,
@@ -132,6 +165,8 @@ class CccProtocol:
                 error.http_status = status
                 raise
             tree = {}
+        if good and tree.get("Code") == "OK" and tree.get("Success") is True and "RequestId" in tree:  # as nearly all
+            return _read(operation, tree, _identifier(_envelope_text(tree, "RequestId")), status)
         envelope = answers.lower_keys(tree)
         code, success = _envelope_text(envelope, "code"), envelope.get("success")
         succeeded = code.upper() == "OK" or (not code and success is not None)
@@ -139,13 +174,11 @@ class CccProtocol:
         if not good or (code and not succeeded) or refused:
             raise self._error(operation, status, headers, envelope, sent)
         request_id = _identifier(_envelope_text(envelope, "requestid"))
-        try:
-            if not succeeded:
-                raise CccUnexpectedAnswerError("the answer has neither Code nor Success")
-            return operation.read(tree, request_id)
-        except CccError as error:
-            error.http_status, error.request_id = status, request_id
-            raise
+        if not succeeded:
+            raise CccUnexpectedAnswerError(
+                "the answer has neither Code nor Success", http_status=status, request_id=request_id
+            )
+        return _read(operation, tree, request_id, status)
 
     def correct_clock(self, error: CccError) -> bool:
         """Take over the server's clock from an error that has it.
@@ -196,6 +229,15 @@ class CccProtocol:
         )
 
 
+def _read(operation: Operation[Answer], tree: Tree, request_id: str, status: int) -> Answer:
+    """Make an operation's answer; whatever is wrong with it carries the request's id."""
+    try:
+        return operation.read(tree, request_id)
+    except CccError as error:
+        error.http_status, error.request_id = status, request_id
+        raise
+
+
 def _envelope_text(envelope: Tree, name: str) -> str:
     """Read one of the envelope's own texts; whatever else stands there says nothing."""
     value = envelope.get(name)
@@ -206,7 +248,7 @@ def _envelope_text(envelope: Tree, name: str) -> str:
 
 def _identifier(text: str) -> str:
     """Keep of a code or an id what such things are made of."""
-    return "".join(_IDENTIFIER.findall(text[:100]))
+    return text if _ID.fullmatch(text) else "".join(_IDENTIFIER.findall(text[:100]))
 
 
 def _whose_mistake(message: str, sent: SignedRequest | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from airflow_provider_ccc.client.errors import CccParameterError
@@ -107,3 +109,15 @@ def test_printing_an_operation_shows_no_numbers():
     for operation in (PickOutboundNumbers(**PICK), PickGlobalOutboundNumbers(**GLOBAL)):
         assert CALLEE not in repr(operation)
         assert CANDIDATE not in repr(operation)
+
+
+@pytest.mark.parametrize("operation", [PickOutboundNumbers(**PICK), PickGlobalOutboundNumbers(**GLOBAL, count=3)])
+def test_the_same_about_another_callee(operation):
+    other = operation.for_callee("+86 138 0013 8000")
+    assert other == dataclasses.replace(operation, callee_number="13800138000")
+    assert other.parameters() == operation.parameters() | {"CalleeNumber": "13800138000"}
+    assert other.shape() is operation.shape()
+    assert dataclasses.replace(operation, count=2).shape() is not operation.shape()
+    assert operation.callee_number == CALLEE
+    with pytest.raises(CccParameterError, match="callee_number"):
+        operation.for_callee("")

@@ -76,6 +76,31 @@ def test_what_is_signed_is_what_is_sent():
     assert signature == signing.signature_v1(signing.string_to_sign("POST", parameters), "testsecret")
 
 
+def test_what_is_reused_from_call_to_call_is_never_stale():
+    class Changing:
+        key = AccessKey("testid", "testsecret")
+
+        def get(self) -> AccessKey:
+            return self.key
+
+    now = [NOW]
+    credentials = Changing()
+    reusing = CccProtocol(parse_endpoint(""), credentials, clock=lambda: now[0], nonce=lambda: "n")
+    other = PickOutboundNumbers(instance_id="i", callee_number=CALLEE, candidate_numbers=[CANDIDATE], count=2)
+    group = PickGlobalOutboundNumbers(instance_id="i", callee_number=CALLEE, skill_group_ids=["a b"])
+    for operation in (PICK, PICK.for_callee("13800138000"), other, group, PICK, GetInstance(instance_id="a")):
+        for change in ("nothing", "the second", "the key"):
+            if change == "the second":
+                now[0] += 1
+            elif change == "the key":
+                credentials.key = AccessKey("another", "secret", "token")
+            afresh = CccProtocol(parse_endpoint(""), credentials, clock=lambda: now[0], nonce=lambda: "n")
+            sent, expected = reusing.prepare(operation), afresh.prepare(operation)
+            assert sent == expected
+            assert dict(parse_qsl(sent.body.decode())).items() >= operation.parameters().items()
+        credentials.key = AccessKey("testid", "testsecret")
+
+
 def test_nothing_secret_or_personal_is_in_the_url_or_shown():
     sent = protocol("sts-token").prepare(PICK)
     for text in (sent.url, str(sent.headers), repr(sent)):

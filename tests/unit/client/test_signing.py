@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_ccc.client import signing
 from tests.support import fixture
@@ -52,3 +56,25 @@ def test_parameters_are_sorted_by_raw_name_in_byte_order():
     names = ["b", "CandidateNumber.2", "CandidateNumber.10", "CandidateNumber.1", "a", "Z", "é"]
     query = signing.canonical_query(dict.fromkeys(names, ""))
     assert query == "CandidateNumber.1=&CandidateNumber.10=&CandidateNumber.2=&Z=&a=&b=&%C3%A9="
+
+
+@given(
+    st.dictionaries(st.text(), st.text(), max_size=8),
+    st.dictionaries(st.text(), st.text(), min_size=1, max_size=4),
+)
+def test_a_template_writes_what_would_be_written_without_it(fixed, values):
+    for write, encode in (
+        (signing.canonical_query, signing.percent_encode),
+        (
+            lambda parameters: signing.string_to_sign("POST", parameters),
+            lambda value: signing.percent_encode(signing.percent_encode(value)),
+        ),
+    ):
+        template = signing.Template(write, fixed, values.keys(), encode)
+        assert template.fill(values) == write({**fixed, **values})
+
+
+@given(st.binary(max_size=40))
+def test_base64_is_encoded_like_any_text(data):
+    text = base64.b64encode(data).decode()
+    assert signing.encode_base64(text) == signing.percent_encode(text)
