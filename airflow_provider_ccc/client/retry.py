@@ -56,7 +56,18 @@ class RetryPolicy:
         self, attempt: Callable[[], Awaitable[Answer]], correct_clock: Callable[[CccError], bool]
     ) -> Answer:
         """Do what :meth:`call` does, for a coroutine."""
-        return await tenacity.AsyncRetrying(**self._options(correct_clock))(attempt)
+        try:
+            return await attempt()
+        except CccError as error:
+            failed: list[CccError] = [error]
+
+        async def again() -> Answer:
+            if failed:
+                raise failed.pop()
+            return await attempt()
+
+        # Only now: making ready to retry costs more than a call that needs no retry.
+        return await tenacity.AsyncRetrying(**self._options(correct_clock))(again)
 
     def _options(self, correct_clock: Callable[[CccError], bool]) -> dict[str, Any]:
         clock_was_corrected = False

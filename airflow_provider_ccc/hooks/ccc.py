@@ -13,7 +13,6 @@ import urllib3
 from airflow.providers.http.hooks.http import HttpHook
 from requests.auth import AuthBase
 
-from airflow_provider_ccc.client import checks
 from airflow_provider_ccc.client.errors import (
     CccCertificateError,
     CccConnectionError,
@@ -22,22 +21,18 @@ from airflow_provider_ccc.client.errors import (
 )
 from airflow_provider_ccc.client.health import Health, assess
 from airflow_provider_ccc.client.models import Instance, InstanceNumber, PickedNumbers
-from airflow_provider_ccc.client.operations import (
-    GetInstance,
-    ListInstancesOfUser,
-    ListPhoneNumbers,
-    Operation,
-    PickGlobalOutboundNumbers,
-    PickOutboundNumbers,
-)
+from airflow_provider_ccc.client.operations import ListInstancesOfUser, Operation
 from airflow_provider_ccc.client.protocol import MAX_ANSWER_BYTES, CccProtocol, SignedRequest
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.get_provider_info import CONNECTION
+from airflow_provider_ccc.hooks.aio import CccAsyncHook
+from airflow_provider_ccc.hooks.common import CccConnectionMixin, health_requirements
 from airflow_provider_ccc.hooks.diagnosis import diagnose
-from airflow_provider_ccc.hooks.settings import ConnectionSettings
 
 if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
+
+__all__ = ["CccAsyncHook", "CccHook"]
 
 Answer = TypeVar("Answer")
 
@@ -77,7 +72,7 @@ class _Session(requests.Session):
         return None
 
 
-class CccHook(HttpHook):
+class CccHook(CccConnectionMixin, HttpHook):
     """Call Alibaba Cloud Call Center.
 
     Every request is signed anew for each attempt, and what a moment's patience can mend is tried again by ``retry``.
@@ -136,14 +131,7 @@ class CccHook(HttpHook):
         :raises CccParameterError: before any request, naming the parameter.
         :raises CccError: of the class that says what to do about it.
         """
-        return self.call(
-            PickOutboundNumbers(
-                instance_id=self._instance(instance_id),
-                callee_number=callee_number,
-                candidate_numbers=candidate_numbers,
-                count=count,
-            )
-        )
+        return self.call(self._pick(callee_number, candidate_numbers, count, instance_id))
 
     def pick_global_outbound_numbers(
         self,
@@ -164,22 +152,14 @@ class CccHook(HttpHook):
         :raises CccParameterError: before any request, naming the parameter.
         :raises CccError: of the class that says what to do about it.
         """
-        return self.call(
-            PickGlobalOutboundNumbers(
-                instance_id=self._instance(instance_id),
-                callee_number=callee_number,
-                skill_group_ids=skill_group_ids,
-                count=count,
-                is_virtual=is_virtual,
-            )
-        )
+        return self.call(self._pick_global(callee_number, skill_group_ids, count, is_virtual, instance_id))
 
     def get_instance(self, instance_id: str | None = None) -> Instance:
         """Describe the instance (GetInstance).
 
         :raises CccError: of the class that says what to do about it.
         """
-        return self.call(GetInstance(instance_id=self._instance(instance_id)))
+        return self.call(self._get_instance(instance_id))
 
     def list_phone_numbers(self, outbound_only: bool = True, instance_id: str | None = None) -> list[InstanceNumber]:
         """List the instance's own numbers (ListPhoneNumbers).
@@ -187,7 +167,7 @@ class CccHook(HttpHook):
         :param outbound_only: only those that may call out.
         :raises CccError: of the class that says what to do about it.
         """
-        return self.call(ListPhoneNumbers(instance_id=self._instance(instance_id), outbound_only=outbound_only))
+        return self.call(self._list_phone_numbers(outbound_only, instance_id))
 
     def check_health(
         self,
@@ -202,15 +182,8 @@ class CccHook(HttpHook):
         :param candidate_numbers: numbers that must be able to call out.
         :raises CccError: one that is ``retryable`` while the instance may still become ready.
         """
-        # Checked before any request, as everything is that can be.
-        minimum = checks.integer("min_outbound_numbers", min_outbound_numbers, at_least=0)
-        candidates = () if candidate_numbers is None else checks.candidate_numbers(candidate_numbers)
-        return assess(
-            self.get_instance(instance_id),
-            self.list_phone_numbers(True, instance_id),
-            min_outbound_numbers=minimum,
-            candidate_numbers=candidates,
-        )
+        required = health_requirements(min_outbound_numbers, candidate_numbers)
+        return assess(self.get_instance(instance_id), self.list_phone_numbers(True, instance_id), **required)
 
     def call(self, operation: Operation[Answer]) -> Answer:
         """Run any operation, one of the user's own included.
@@ -241,34 +214,6 @@ class CccHook(HttpHook):
             self.retry, self._timeout = patience, None
 
     # --- connection and transport -----------------------------------------------------------------------------------
-
-    @cached_property
-    def settings(self) -> ConnectionSettings:
-        """The connection, looked up once and checked.
-
-        :raises CccParameterError: naming the connection's field.
-        """
-        settings = ConnectionSettings.of(self.get_connection(self.ccc_conn_id))
-        if settings.endpoint.is_readable_on_the_way:
-            self.log.warning(
-                "Connection %r asks for plain http to %s: everybody on the way can read phone numbers",
-                self.ccc_conn_id,
-                settings.endpoint.host,
-            )
-        if settings.unknown:
-            self.log.warning(
-                "Connection %r has fields in its extra that mean nothing here: %s",
-                self.ccc_conn_id,
-                ", ".join(settings.unknown),
-            )
-        if settings.verify is False:
-            self.log.warning("Connection %r switches the check of TLS certificates off", self.ccc_conn_id)
-        return settings
-
-    @cached_property
-    def protocol(self) -> CccProtocol:
-        """What signs this hook's requests and reads the replies."""
-        return CccProtocol(self.settings.endpoint, self.settings.credentials)
 
     @cached_property
     def _session(self) -> requests.Session:
@@ -314,10 +259,6 @@ class CccHook(HttpHook):
         return self.protocol.decode(
             operation, response.status_code, response.headers, response.content, sent=signed.sent
         )
-
-    def _instance(self, instance_id: str | None) -> str:
-        """Choose the instance that is meant; the operation refuses an empty one."""
-        return instance_id or self.instance_id or self.settings.instance_id or ""
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:

@@ -1,0 +1,225 @@
+"""The asynchronous hook: the same calls as coroutines, on aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import aiohttp
+import requests
+from airflow.providers.common.compat.connection import get_async_connection
+from airflow.providers.common.compat.sdk import BaseHook
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
+
+from airflow_provider_ccc.client.errors import (
+    CccCertificateError,
+    CccConnectionError,
+    CccError,
+    CccParameterError,
+)
+from airflow_provider_ccc.client.health import Health, assess
+from airflow_provider_ccc.client.models import Instance, InstanceNumber, PickedNumbers
+from airflow_provider_ccc.client.operations import Operation
+from airflow_provider_ccc.client.protocol import MAX_ANSWER_BYTES
+from airflow_provider_ccc.client.retry import RetryPolicy
+from airflow_provider_ccc.hooks.common import CccConnectionMixin, health_requirements
+
+if TYPE_CHECKING:
+    from airflow_provider_ccc.hooks.settings import ConnectionSettings
+
+Answer = TypeVar("Answer")
+
+_CHUNK = 64 * 1024
+
+
+class CccAsyncHook(CccConnectionMixin, BaseHook):
+    """Call Alibaba Cloud Call Center from coroutines.
+
+    ``async with`` owns the TCP connections: they are kept alive within it, and closed at its end. Airflow's connection
+    is looked up on entering without blocking the event loop, or earlier by reading :attr:`settings`::
+
+        async with CccAsyncHook() as hook:
+            picked = await hook.pick_outbound_numbers("13800138000", ["01089767654", "02160664656"])
+
+    How many calls are made at once is up to the caller. Proxies, certificates and timeouts are those of
+    :class:`~airflow_provider_ccc.hooks.ccc.CccHook`; a proxy must be an HTTP one.
+
+    :param ccc_conn_id: the connection, of type ``ccc``.
+    :param instance_id: the call centre instance where a call names none; the connection's own by default.
+    :param retry: how often a call is attempted.
+    """
+
+    def __init__(
+        self, ccc_conn_id: str = "ccc_default", *, instance_id: str | None = None, retry: RetryPolicy | None = None
+    ) -> None:
+        super().__init__()
+        self.ccc_conn_id = ccc_conn_id
+        self.instance_id = instance_id
+        self.retry = retry or RetryPolicy()
+        self._session: aiohttp.ClientSession | None = None
+        self._proxy: str | None = None
+
+    async def __aenter__(self) -> Self:
+        if "settings" not in vars(self):
+            connection = await get_async_connection(self.ccc_conn_id)
+            # In a thread, because masking what is secret in it may speak to Airflow's supervisor, and that blocks.
+            vars(self)["settings"] = await asyncio.to_thread(self._checked, connection)
+        tls, self._proxy = await asyncio.to_thread(_prepare_transport, self.settings)
+        connect, read = self.settings.timeout
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=connect + read, sock_connect=connect),
+            skip_auto_headers=("User-Agent", "Accept-Encoding"),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    # --- operations -------------------------------------------------------------------------------------------------
+
+    async def pick_outbound_numbers(
+        self, callee_number: str, candidate_numbers: Sequence[str], count: int = 1, instance_id: str | None = None
+    ) -> PickedNumbers:
+        """Do what :meth:`CccHook.pick_outbound_numbers` does."""
+        return await self.call(self._pick(callee_number, candidate_numbers, count, instance_id))
+
+    async def pick_global_outbound_numbers(
+        self,
+        callee_number: str,
+        skill_group_ids: Sequence[str],
+        count: int = 1,
+        is_virtual: bool | None = None,
+        instance_id: str | None = None,
+    ) -> PickedNumbers:
+        """Do what :meth:`CccHook.pick_global_outbound_numbers` does."""
+        return await self.call(self._pick_global(callee_number, skill_group_ids, count, is_virtual, instance_id))
+
+    async def get_instance(self, instance_id: str | None = None) -> Instance:
+        """Do what :meth:`CccHook.get_instance` does."""
+        return await self.call(self._get_instance(instance_id))
+
+    async def list_phone_numbers(
+        self, outbound_only: bool = True, instance_id: str | None = None
+    ) -> list[InstanceNumber]:
+        """Do what :meth:`CccHook.list_phone_numbers` does."""
+        return await self.call(self._list_phone_numbers(outbound_only, instance_id))
+
+    async def check_health(
+        self,
+        instance_id: str | None = None,
+        *,
+        min_outbound_numbers: int = 1,
+        candidate_numbers: Sequence[str] | None = None,
+    ) -> Health:
+        """Do what :meth:`CccHook.check_health` does."""
+        required = health_requirements(min_outbound_numbers, candidate_numbers)
+        instance = await self.get_instance(instance_id)
+        return assess(instance, await self.list_phone_numbers(True, instance_id), **required)
+
+    async def call(self, operation: Operation[Answer]) -> Answer:
+        """Run any operation, one of the user's own included.
+
+        :param operation: see :mod:`airflow_provider_ccc.client.operations`.
+        :raises CccError: of the class that says what to do about it.
+        """
+        return await self.retry.call_async(lambda: self.attempt(operation), self.protocol.correct_clock)
+
+    async def attempt(self, operation: Operation[Answer]) -> Answer:
+        """Run an operation once, without trying again, for callers that pace and retry themselves.
+
+        :raises CccError: of the class that says what to do about it.
+        """
+        if self._session is None:
+            raise RuntimeError("CccAsyncHook makes calls within 'async with CccAsyncHook(...) as hook' only")
+        sent = self.protocol.prepare(operation)
+        problem: CccError
+        try:
+            response = await self._session.request(
+                sent.method,
+                sent.url,
+                data=sent.body,
+                headers=sent.headers,
+                proxy=self._proxy,
+                allow_redirects=False,  # one would carry the signed form to another host
+            )
+            body = await _read(response)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            problem = _transport_error(error)
+        else:
+            return self.protocol.decode(operation, response.status, response.headers, body, sent=sent)
+        # Outside of the handler, so that the library's own text, which has addresses in it, is not chained to it.
+        raise problem
+
+
+def _prepare_transport(settings: ConnectionSettings) -> tuple[ssl.SSLContext | bool, str | None]:
+    """Choose what certificates to trust and which proxy to use, as ``requests`` chooses for the other hook.
+
+    :returns: a TLS context, or ``False`` for no check; and the proxy's URL.
+    """
+    url = settings.endpoint.url
+    session = requests.Session()
+    session.trust_env = settings.trust_env
+    chosen = session.merge_environment_settings(url, dict(settings.proxies), False, settings.verify, settings.cert)
+    proxy = select_proxy(url, chosen["proxies"])
+    if proxy and not proxy.lower().startswith(("http://", "https://")):
+        raise CccParameterError("proxy", "is no HTTP proxy, and the asynchronous hook can use no other")
+    if settings.endpoint.scheme == "http":
+        return False, proxy
+    verify = DEFAULT_CA_BUNDLE_PATH if chosen["verify"] is True else chosen["verify"]
+    try:
+        if not isinstance(verify, str):
+            context = ssl.create_default_context()
+        elif Path(verify).is_dir():
+            context = ssl.create_default_context(capath=verify)
+        else:
+            context = ssl.create_default_context(cafile=verify)
+        if settings.cert is not None:
+            context.load_cert_chain(*([settings.cert] if isinstance(settings.cert, str) else settings.cert))
+    except OSError as error:  # ssl.SSLError is one
+        what = f"cannot be used: {error.strerror or type(error).__name__}"
+        raise CccParameterError("verify or cert", what) from None
+    if not isinstance(verify, str):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context, proxy
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Read a body that is not endless; decoding refuses what is beyond the size."""
+    if (response.content_length or MAX_ANSWER_BYTES) < MAX_ANSWER_BYTES and "Content-Encoding" not in response.headers:
+        return await response.read()
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            response.close()
+            break
+    return bytes(body)
+
+
+def _transport_error(error: Exception) -> CccError:
+    """Say what went wrong below HTTP, in words of our own: the library's contain addresses, proxies' passwords too."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return CccCertificateError("the server's TLS certificate is not trusted; check host and verify")
+    cause = getattr(error, "os_error", error)
+    if isinstance(cause, ssl.SSLError) and cause.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+        return CccParameterError("host", "does not speak TLS; if plain http is meant, write http:// before it")
+    if isinstance(error, ValueError):
+        return CccParameterError("host or proxy", "is no address that can be used")
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return CccConnectionError("could not connect in time", code="Timeout")
+    if isinstance(error, TimeoutError):
+        return CccConnectionError("no answer in time", code="Timeout")
+    if isinstance(error, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)):
+        return CccConnectionError("the proxy could not be reached, or refused")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return CccConnectionError("the host's name could not be resolved")
+    what = getattr(cause, "strerror", None) or type(error).__name__
+    return CccConnectionError(f"no whole answer came: {what}")
