@@ -18,12 +18,13 @@ def instance_id(value: object) -> None:
     _id("instance_id", value)
 
 
-def integer(name: str, value: object, *, at_least: int) -> int:
-    """Require an integer of the service's type, 32 bits, that is not too small."""
+def integer(name: str, value: object, *, at_least: int, at_most: int = 2**31 - 1) -> int:
+    """Require an integer within bounds, by default those of the service's type, 32 bits."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise CccParameterError(name, f"must be an integer of at least {at_least}, not {type(value).__name__}")
-    if not at_least <= value < 2**31:
-        raise CccParameterError(name, f"must be an integer of at least {at_least}, and below 2**31")
+    if not at_least <= value <= at_most:
+        bound = "below 2**31" if at_most == 2**31 - 1 else f"at most {at_most}"
+        raise CccParameterError(name, f"must be an integer of at least {at_least}, and {bound}")
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,13 +27,16 @@ from airflow_provider_ccc.client.operations import Operation
 from airflow_provider_ccc.client.protocol import MAX_ANSWER_BYTES
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.hooks.common import CccConnectionMixin, health_requirements
+from airflow_provider_ccc.hooks.deadlines import Deadlines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_ccc.hooks.settings import ConnectionSettings
 
 Answer = TypeVar("Answer")
 
-_CHUNK = 64 * 1024
+_BAD_ADDRESS = "is no address that can be used"
 
 
 class CccAsyncHook(CccConnectionMixin, BaseHook):
@@ -69,11 +73,11 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
             vars(self)["settings"] = await asyncio.to_thread(self._checked, connection)
         tls, self._proxy = await asyncio.to_thread(_prepare_transport, self.settings)
         connect, read = self.settings.timeout
+        self._deadlines = Deadlines(connect + read)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=connect + read, sock_connect=connect),
-            skip_auto_headers=("User-Agent", "Accept-Encoding"),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect),
         )
         return self
 
@@ -141,17 +145,18 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
         sent = self.protocol.prepare(operation)
         problem: CccError
         try:
-            response = await self._session.request(
-                sent.method,
-                sent.url,
-                data=sent.body,
-                headers=sent.headers,
-                proxy=self._proxy,
-                allow_redirects=False,  # one would carry the signed form to another host
-            )
-            body = await _read(response)
+            with self._deadlines:
+                response = await self._session.request(
+                    sent.method,
+                    sent.url,
+                    data=sent.body,
+                    headers=sent.headers,
+                    proxy=self._proxy,
+                    allow_redirects=False,  # one would carry the signed form to another host
+                )
+                body = await _read(response)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            problem = _transport_error(error)
+            problem = _transport_error(error, proxied=self._proxy is not None)
         else:
             return self.protocol.decode(operation, response.status, response.headers, body, sent=sent)
         # Outside of the handler, so that the library's own text, which has addresses in it, is not chained to it.
@@ -167,9 +172,7 @@ def _prepare_transport(settings: ConnectionSettings) -> tuple[ssl.SSLContext | b
     session = requests.Session()
     session.trust_env = settings.trust_env
     chosen = session.merge_environment_settings(url, dict(settings.proxies), False, settings.verify, settings.cert)
-    proxy = select_proxy(url, chosen["proxies"])
-    if proxy and not proxy.lower().startswith(("http://", "https://")):
-        raise CccParameterError("proxy", "is no HTTP proxy, and the asynchronous hook can use no other")
+    proxy = _http_proxy(url, chosen["proxies"])
     if settings.endpoint.scheme == "http":
         return False, proxy
     verify = DEFAULT_CA_BUNDLE_PATH if chosen["verify"] is True else chosen["verify"]
@@ -181,7 +184,8 @@ def _prepare_transport(settings: ConnectionSettings) -> tuple[ssl.SSLContext | b
         else:
             context = ssl.create_default_context(cafile=verify)
         if settings.cert is not None:
-            context.load_cert_chain(*([settings.cert] if isinstance(settings.cert, str) else settings.cert))
+            certificate, key = (settings.cert, None) if isinstance(settings.cert, str) else settings.cert
+            context.load_cert_chain(certificate, key, password="")  # without one OpenSSL asks on the terminal
     except OSError as error:  # ssl.SSLError is one
         what = f"cannot be used: {error.strerror or type(error).__name__}"
         raise CccParameterError("verify or cert", what) from None
@@ -191,20 +195,35 @@ def _prepare_transport(settings: ConnectionSettings) -> tuple[ssl.SSLContext | b
     return context, proxy
 
 
+def _http_proxy(url: str, proxies: Mapping[str, str]) -> str | None:
+    """Choose the proxy's URL; ``requests`` takes one without a scheme, and the environment's often have none."""
+    proxy = select_proxy(url, proxies)
+    if not proxy:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    scheme, _, address = proxy.partition("://")
+    if scheme.lower() not in ("http", "https"):
+        raise CccParameterError("proxy", "is no HTTP proxy, and the asynchronous hook can use no other")
+    if not address.strip("/"):  # aiohttp would go without one
+        raise CccParameterError("host or proxy", _BAD_ADDRESS)
+    return proxy
+
+
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     """Read a body that is not endless; decoding refuses what is beyond the size."""
-    if (response.content_length or MAX_ANSWER_BYTES) < MAX_ANSWER_BYTES and "Content-Encoding" not in response.headers:
-        return await response.read()
+    length = response.content_length or MAX_ANSWER_BYTES
+    if length < MAX_ANSWER_BYTES and "Content-Encoding" not in response.headers:
+        return await response.read()  # which closes the connection if it fails
     body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            response.close()
-            break
+    async with response:  # which closes it if anything is left to read
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > MAX_ANSWER_BYTES:
+                break
     return bytes(body)
 
 
-def _transport_error(error: Exception) -> CccError:
+def _transport_error(error: Exception, *, proxied: bool) -> CccError:
     """Say what went wrong below HTTP, in words of our own: the library's contain addresses, proxies' passwords too."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return CccCertificateError("the server's TLS certificate is not trusted; check host and verify")
@@ -212,14 +231,22 @@ def _transport_error(error: Exception) -> CccError:
     if isinstance(cause, ssl.SSLError) and cause.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
         return CccParameterError("host", "does not speak TLS; if plain http is meant, write http:// before it")
     if isinstance(error, ValueError):
-        return CccParameterError("host or proxy", "is no address that can be used")
+        return CccParameterError("host or proxy", _BAD_ADDRESS)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return CccConnectionError("could not connect in time", code="Timeout")
     if isinstance(error, TimeoutError):
         return CccConnectionError("no answer in time", code="Timeout")
-    if isinstance(error, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)):
+    unresolved = isinstance(error, aiohttp.ClientConnectorDNSError)
+    if isinstance(error, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)) or (
+        unresolved and proxied  # only the proxy resolves the host's name
+    ):
         return CccConnectionError("the proxy could not be reached, or refused")
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
+    if unresolved:
         return CccConnectionError("the host's name could not be resolved")
-    what = getattr(cause, "strerror", None) or type(error).__name__
+    if isinstance(cause, ssl.SSLError):
+        what = cause.strerror
+    elif isinstance(cause, OSError) and cause.errno:
+        what = os.strerror(cause.errno)  # its own text has the address in it
+    else:
+        what = type(error).__name__
     return CccConnectionError(f"no whole answer came: {what}")

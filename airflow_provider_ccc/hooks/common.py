@@ -11,10 +11,13 @@ from airflow_provider_ccc.client.operations import (
     GetInstance,
     ListPhoneNumbers,
     PickGlobalOutboundNumbers,
+    PickOperation,
     PickOutboundNumbers,
 )
 from airflow_provider_ccc.client.protocol import CccProtocol
 from airflow_provider_ccc.hooks.settings import ConnectionSettings
+
+_NOBODY = "000"
 
 
 class CccConnectionMixin:
@@ -66,6 +69,23 @@ class CccConnectionMixin:
     def _instance(self, instance_id: str | None) -> str:
         """Choose the instance that is meant; the operation refuses an empty one."""
         return instance_id or self.instance_id or self.settings.instance_id or ""
+
+    def pick_operation(
+        self,
+        *,
+        candidate_numbers: Sequence[str] | None = None,
+        skill_group_ids: Sequence[str] | None = None,
+        count: int = 1,
+        instance_id: str | None = None,
+    ) -> PickOperation:
+        """Make what is asked about many callees, each by :meth:`~PickOperation.for_callee`.
+
+        :param candidate_numbers: the company's own numbers to choose from; ``None`` where skill groups are given.
+        :raises CccParameterError: naming the parameter.
+        """
+        if candidate_numbers is not None:
+            return self._pick(_NOBODY, candidate_numbers, count, instance_id)
+        return self._pick_global(_NOBODY, skill_group_ids or (), count, None, instance_id)
 
     def _pick(
         self, callee_number: str, candidate_numbers: Sequence[str], count: int, instance_id: str | None

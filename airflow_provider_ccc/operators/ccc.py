@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.numbers import shorten
-from airflow_provider_ccc.tasks import CccTaskMixin, is_given, permanent_errors_end_the_task, rendered_integer
+from airflow_provider_ccc.operators.batch import CccPickOutboundNumbersBatchOperator
+from airflow_provider_ccc.tasks import CccTaskMixin, one_of, permanent_errors_end_the_task, rendered_integer
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+
+__all__ = ["CccPickOutboundNumbersBatchOperator", "CccPickOutboundNumbersOperator"]
 
 
 class CccPickOutboundNumbersOperator(CccTaskMixin, BaseOperator):
@@ -80,15 +83,9 @@ class CccPickOutboundNumbersOperator(CccTaskMixin, BaseOperator):
         """
         with permanent_errors_end_the_task():
             count = rendered_integer(self.count)
-            by_candidates, by_groups = is_given(self.candidate_numbers), is_given(self.skill_group_ids)
-            if by_candidates == by_groups:
-                raise CccParameterError(
-                    "candidate_numbers",
-                    f"and skill_group_ids are {'both given' if by_groups else 'both missing'}; give one of them",
-                )
-            if self.candidate_numbers is not None and by_candidates:
+            if one_of(self.candidate_numbers, self.skill_group_ids) == "candidate_numbers":
                 picked = self.hook.pick_outbound_numbers(
-                    self.callee_number, self.candidate_numbers, count, self.instance_id
+                    self.callee_number, self.candidate_numbers or (), count, self.instance_id
                 )
             else:
                 picked = self.hook.pick_global_outbound_numbers(

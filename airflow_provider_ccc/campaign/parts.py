@@ -1,0 +1,187 @@
+"""A part: so many consecutive callees of the source, and everything that came of them.
+
+Parts are cut by the source's order, not by when calls end, so the same campaign always has the same parts, however
+often it was interrupted. A part's files are written in an order that ends with its state: a part is complete if, and
+only if, its state is there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from airflow_provider_ccc.campaign.formats import Encode, PairRow, encode_lines
+from airflow_provider_ccc.campaign.storage import Folder, StorageError
+from airflow_provider_ccc.client.models import DialNumberPair
+
+STATES = "_state"
+_OF_A_PART = re.compile(r"(?:part|failures|skipped)-([0-9]{5,})\.[a-z]+")
+
+
+class FailedRow(msgspec.Struct):
+    """A callee that cannot be resolved, and why.
+
+    :param code: the service's error code, or the provider's own: ``InvalidArgument`` for a number that is none.
+    :param message: free of secrets, numbers shortened.
+    """
+
+    row: int
+    code: str
+    message: str
+    request_id: str
+    source: Mapping[str, Any]
+
+
+class SkippedRow(msgspec.Struct):
+    """A callee that stands further up already."""
+
+    row: int
+    reason: str
+    source: Mapping[str, Any]
+
+
+class Tally(msgspec.Struct):
+    """What is counted, of one part or of many.
+
+    :param callees: data rows: resolved, failed or skipped.
+    :param pairs: rows of the output; with a ``count`` above 1 more than those resolved.
+    :param calls: requests sent, of which ``throttled`` were refused for the quota and ``retried`` were repetitions.
+    :param same_city: pairs whose caller is of the callee's city; ``same_province`` likewise.
+    :param callers: how often each caller was chosen, by its number.
+    :param codes: the failures, by their code.
+    """
+
+    callees: int = 0
+    resolved: int = 0
+    failed: int = 0
+    skipped: int = 0
+    pairs: int = 0
+    same_city: int = 0
+    same_province: int = 0
+    calls: int = 0
+    throttled: int = 0
+    retried: int = 0
+    callers: dict[str, int] = {}
+    codes: dict[str, int] = {}
+
+    def add(self, other: Tally) -> None:
+        """Add another tally to this one."""
+        for name in self.__struct_fields__:
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if isinstance(ours, dict):
+                setattr(self, name, dict(Counter(ours) + Counter(theirs)))
+            else:
+                setattr(self, name, ours + theirs)
+
+
+class Part:
+    """The rows of one part, as they are finished, in whatever order.
+
+    :param number: from 0.
+    :param size: how many rows it has.
+    """
+
+    def __init__(self, number: int, size: int) -> None:
+        self.number = number
+        self.tally = Tally()
+        self._missing = size
+        self._asked = 0
+        self._pairs: list[PairRow] = []
+        self._failed: list[FailedRow] = []
+        self._skipped: list[SkippedRow] = []
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is missing any more."""
+        return self._missing == 0
+
+    def resolved(self, place: int, pairs: Sequence[DialNumberPair], request_id: str, source: Mapping[str, Any]) -> None:
+        """Take a callee's pairs, at least one."""
+        self._missing -= 1
+        self._asked += 1
+        self.tally.resolved += 1
+        for pair in pairs:
+            self._pairs.append(PairRow(place, pair.callee, pair.caller, request_id, source))
+
+    def failed(self, row: FailedRow, *, asked: bool = True) -> None:
+        """Take a callee that cannot be resolved.
+
+        :param asked: whether the service was asked about it.
+        """
+        self._missing -= 1
+        self._asked += asked
+        self.tally.failed += 1
+        self._failed.append(row)
+
+    def skipped(self, row: SkippedRow) -> None:
+        """Take a callee that is not to be resolved."""
+        self._missing -= 1
+        self.tally.skipped += 1
+        self._skipped.append(row)
+
+    def write(self, folder: Folder, encode: Encode, suffix: str, columns: Sequence[str] | None) -> Tally:
+        """Write the finished part, in the source's order.
+
+        :param encode: writes the pairs.
+        :param suffix: the format's.
+        :param columns: the source's columns where these are known.
+        :returns: what it holds.
+        :raises StorageError: the part is then not complete, and is written anew by the next try.
+        """
+        for rows in (self._pairs, self._failed, self._skipped):
+            rows.sort(key=lambda row: row.row)
+        self._count()
+        for kind, lines in (("failures", self._failed), ("skipped", self._skipped)):
+            if lines:
+                folder.write(file_name(kind, self.number, "ndjson"), encode_lines(lines))
+        folder.write(file_name("part", self.number, suffix), encode(self._pairs, columns))
+        # Last, because it says that the others are there.
+        folder.write(f"{STATES}/{file_name('part', self.number, 'json')}", msgspec.json.encode(self.tally))
+        return self.tally
+
+    def _count(self) -> None:
+        tally = self.tally
+        tally.callees = tally.resolved + tally.failed + tally.skipped
+        tally.pairs = len(self._pairs)
+        tally.retried = tally.calls - tally.throttled - self._asked
+        for row in self._pairs:
+            callee, caller = row.callee, row.caller
+            tally.same_city += bool(callee.city) and callee.city == caller.city
+            tally.same_province += bool(callee.province) and callee.province == caller.province
+        tally.callers = dict(Counter(row.caller.number for row in self._pairs))
+        tally.codes = dict(Counter(row.code for row in self._failed))
+
+
+def file_name(kind: str, number: int, suffix: str) -> str:
+    """Name a part's file: ``part-00000.ndjson``, ``failures-00000.ndjson``, ``skipped-00000.ndjson``."""
+    return f"{kind}-{number:05d}.{suffix}"
+
+
+def completed(folder: Folder) -> dict[int, Tally]:
+    """Read which parts are complete, and what they hold.
+
+    :raises StorageError: if that cannot be told.
+    """
+
+    def read(name: str) -> tuple[int, Tally]:
+        try:
+            number = int(name.removeprefix("part-").removesuffix(".json"))
+            return number, msgspec.json.decode(folder.read(f"{STATES}/{name}") or b"", type=Tally)
+        except (ValueError, msgspec.DecodeError) as error:
+            raise StorageError(
+                f"{folder.description}/{STATES}/{name} is no state of a part ({error}); empty the folder to start anew"
+            ) from None
+
+    with ThreadPoolExecutor(8) as pool:  # an object storage takes its time for each
+        return dict(pool.map(read, sorted(folder.names(STATES))))
+
+
+def part_of(name: str) -> int | None:
+    """Say which part a file in the folder belongs to, if to any."""
+    match = _OF_A_PART.fullmatch(name)
+    return int(match[1]) if match else None

@@ -1,0 +1,222 @@
+"""Where a campaign's output goes: a local folder, or one of an object storage. A file is there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import tenacity
+
+from airflow_provider_ccc.client.errors import CccParameterError
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+log = logging.getLogger(__name__)
+
+_ASIDE = ".partial"
+
+
+class StorageError(Exception):
+    """The output path cannot be read or written. A retry of the task can help, and picks up where this one ended."""
+
+
+class Folder(Protocol):
+    """A folder of small files, by name; a name may have one sub-folder in front (``_state/part-00000.json``).
+
+    Every method raises :class:`StorageError` if the storage does not answer as it should: "cannot be read" is never
+    taken for "is not there".
+    """
+
+    description: str
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file, whole or not at all, over the one that is there."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """Read a file; ``None`` if there is none."""
+        ...
+
+    def names(self, under: str = "") -> set[str]:
+        """List the files in the folder, or in one of its sub-folders."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove a file that is there."""
+        ...
+
+    def child(self, name: str) -> Folder:
+        """Give one of its sub-folders."""
+        ...
+
+    def give_up(self) -> None:
+        """Have whatever is being tried again fail now."""
+        ...
+
+
+def open_folder(path: Any, parameter: str = "output_path") -> Folder:
+    """Make a folder of a path.
+
+    :param path: a local path, or an address that :class:`ObjectStoragePath` knows, such as ``s3://aws_default@bucket/key``.
+    :param parameter: what the path is called, for errors.
+    :raises CccParameterError: naming the parameter.
+    """
+    text = str(path) if isinstance(path, (str, os.PathLike)) or hasattr(path, "protocol") else ""
+    if not text.strip():
+        raise CccParameterError(parameter, "is no path; give a folder, or an address such as s3://conn@bucket/folder")
+    if "://" not in text:
+        return LocalFolder(Path(text))
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    try:
+        stored = path if hasattr(path, "protocol") else ObjectStoragePath(text)
+        if stored.protocol in ("", "file", "local"):
+            return LocalFolder(Path(stored.path))
+        return ObjectFolder(stored)
+    except (ImportError, ValueError) as error:
+        raise CccParameterError(parameter, f"cannot be used: {error}") from error
+
+
+class LocalFolder:
+    """A local folder; what is written stands aside until it is whole, and is then renamed.
+
+    :param path: made with the first file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.description = str(path)
+        self._path = path
+
+    def write(self, name: str, data: bytes) -> None:
+        target = self._path / name
+        with self._explained("write", name):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}{_ASIDE}")
+            try:
+                with aside.open("xb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                aside.replace(target)
+            except BaseException:
+                aside.unlink(missing_ok=True)
+                raise
+
+    def read(self, name: str) -> bytes | None:
+        with self._explained("read", name):
+            try:
+                return (self._path / name).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def names(self, under: str = "") -> set[str]:
+        with self._explained("list", under):
+            try:
+                entries = list((self._path / under).iterdir())
+            except FileNotFoundError:
+                return set()
+            for entry in entries:
+                if entry.name.startswith(".") and entry.name.endswith(_ASIDE):
+                    entry.unlink(missing_ok=True)  # left by a process that was killed
+            return {entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()}
+
+    def remove(self, name: str) -> None:
+        with self._explained("remove", name):
+            (self._path / name).unlink()
+
+    def child(self, name: str) -> LocalFolder:
+        return LocalFolder(self._path / name)
+
+    def give_up(self) -> None:
+        """Nothing is tried again here."""
+
+    @contextlib.contextmanager
+    def _explained(self, what: str, name: str) -> Any:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(
+                f"cannot {what} {self._path / name}: {error.strerror or type(error).__name__}"
+            ) from error
+
+
+class ObjectFolder:
+    """A folder of an object storage; one PUT writes a file. What the storage refuses is tried again for a while.
+
+    :param path: an :class:`ObjectStoragePath`.
+    :param seconds: for how long.
+    """
+
+    def __init__(self, path: ObjectStoragePath, seconds: float = 60.0) -> None:
+        self.description = str(path)
+        self._path = path
+        self._seconds = seconds
+        self._given_up = threading.Event()
+
+    def write(self, name: str, data: bytes) -> None:
+        self._try("write", name, lambda fs, path: fs.pipe_file(path, data))
+
+    def read(self, name: str) -> bytes | None:
+        def read(fs: Any, path: str) -> bytes | None:
+            try:
+                return bytes(fs.cat_file(path))
+            except FileNotFoundError:
+                return None
+
+        found: bytes | None = self._try("read", name, read)
+        return found
+
+    def names(self, under: str = "") -> set[str]:
+        def listing(fs: Any, path: str) -> set[str]:
+            fs.invalidate_cache()  # another task may have written meanwhile
+            try:
+                entries = fs.ls(path, detail=True)
+            except FileNotFoundError:
+                return set()
+            return {entry["name"].rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "file"}
+
+        found: set[str] = self._try("list", under, listing)
+        return found
+
+    def remove(self, name: str) -> None:
+        self._try("remove", name, lambda fs, path: fs.rm_file(path))
+
+    def child(self, name: str) -> ObjectFolder:
+        return ObjectFolder(self._path / name, self._seconds)
+
+    def give_up(self) -> None:
+        self._given_up.set()
+
+    def _try(self, what: str, name: str, do: Any) -> Any:
+        address = f"{self.description}/{name}".rstrip("/")
+        retrying = tenacity.Retrying(
+            # Every library has errors of its own; a wrong name or a missing right is not mended by waiting.
+            retry=tenacity.retry_if_exception(
+                lambda error: (
+                    isinstance(error, Exception) and not isinstance(error, (PermissionError, FileNotFoundError))
+                )
+            ),
+            wait=tenacity.wait_random_exponential(multiplier=0.5, max=8),
+            stop=tenacity.stop_any(
+                tenacity.stop_before_delay(self._seconds), tenacity.stop_when_event_set(self._given_up)
+            ),
+            sleep=tenacity.sleep_using_event(self._given_up),
+            before_sleep=lambda state: log.warning(
+                "Cannot %s %s, trying again: %s",
+                what,
+                address,
+                type(state.outcome.exception()).__name__,  # type: ignore[union-attr]
+            ),
+            reraise=True,
+        )
+        try:
+            path = self._path / name if name else self._path
+            return retrying(do, path.fs, path.path)
+        except Exception as error:
+            raise StorageError(f"cannot {what} {address}: {type(error).__name__}: {error}") from error

@@ -1,0 +1,252 @@
+"""The operator that resolves a whole campaign in one task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_ccc.client import checks
+from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.tasks import (
+    CccTaskMixin,
+    is_given,
+    one_of,
+    permanent_errors_end_the_task,
+    rendered_integer,
+    rendered_number,
+)
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_ccc.campaign.output import OnStaleOutput
+    from airflow_provider_ccc.campaign.runner import Runner
+    from airflow_provider_ccc.client.operations import PickOperation
+    from airflow_provider_ccc.hooks.ccc import CccAsyncHook
+
+
+class CalleeList:
+    """A rendered list of callees, which Airflow shows by how many there are."""
+
+    def __init__(self, callees: Sequence[Any]) -> None:
+        self.callees = callees
+
+    def __str__(self) -> str:
+        return f"{len(self.callees)} callees"
+
+    __repr__ = __str__
+
+
+class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
+    """Resolve many callees in one task: pick which of the company's own numbers to show on each callee's phone.
+
+    The pairs go to part files under ``output_path``, and through XCom goes a manifest of counts and file names. A retry,
+    or the task cleared, goes on after the parts that are complete; a campaign that is complete is not repeated. See
+    :mod:`airflow_provider_ccc.campaign.output` for the files, and :mod:`airflow_provider_ccc.campaign.source` for what
+    is made of empty lines, malformed numbers and duplicates.
+
+    :param callees: whom to call (templated): a list of numbers or of rows that have ``callee_column``; the path or
+        ``ObjectStoragePath`` address of a CSV, NDJSON or Parquet file, ``.gz`` and ``.zst`` too; or a range made by
+        :func:`~airflow_provider_ccc.campaign.source.split_callees`, whose output goes to a sub-folder of its own.
+    :param output_path: a local folder or an address such as ``s3://aws_default@bucket/campaigns/{{ ds }}`` (templated).
+        Each campaign needs one of its own.
+    :param candidate_numbers: the company's own numbers to choose from (templated), none twice.
+    :param skill_group_ids: the skill groups whose numbers to choose from (templated), none twice. Exactly one of
+        ``candidate_numbers`` and ``skill_group_ids`` is given.
+    :param count: how many pairs to ask for, for each callee (templated).
+    :param part_size: how many callees a part has, 1 to 100,000.
+    :param concurrency: how many calls are in flight at most, 1 to 1,000.
+    :param max_qps: how many calls are made per second at most (templated). ``None``: as many as the account's quota
+        allows, which is found out by trying; tasks on other workers get equal shares.
+    :param max_failures: how many callees may fail (templated): a number, or a fraction of them such as 0.01. One more
+        fails the task early, and without a retry. A malformed number is a failure, a duplicate is none.
+    :param output_format: ``ndjson``, ``csv`` or ``parquet``.
+    :param on_stale_output: what to do if ``output_path`` holds the output of other callees or parameters: ``fail`` or
+        ``replace``.
+    :param callee_column: the column or field that holds the callee's number (templated).
+    :param callees_format: ``csv``, ``ndjson`` or ``parquet``, where the file's name does not say.
+    :param callees_encoding: of CSV and NDJSON files, such as ``gb18030``.
+    :param instance_id: the call centre instance (templated); the connection's own by default.
+    :param ccc_conn_id: the connection, of type ``ccc`` (templated).
+    """
+
+    template_fields: Sequence[str] = (
+        "callees",
+        "output_path",
+        "candidate_numbers",
+        "skill_group_ids",
+        "count",
+        "max_qps",
+        "max_failures",
+        "callee_column",
+        "instance_id",
+        "ccc_conn_id",
+    )
+    phone_number_fields: Sequence[str] = ("candidate_numbers",)
+    ui_color = "#ff9a5c"
+    ui_fgcolor = "#000000"
+
+    def __init__(
+        self,
+        *,
+        callees: Any,
+        output_path: Any,
+        candidate_numbers: Sequence[str] | None = None,
+        skill_group_ids: Sequence[str] | None = None,
+        count: int | str = 1,
+        part_size: int = 1000,
+        concurrency: int = 64,
+        max_qps: float | str | None = None,
+        max_failures: float | str = 0,
+        output_format: str = "ndjson",
+        on_stale_output: OnStaleOutput = "fail",
+        callee_column: str = "callee",
+        callees_format: str | None = None,
+        callees_encoding: str = "utf-8",
+        instance_id: str | None = None,
+        ccc_conn_id: str = "ccc_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.callees = callees
+        self.output_path = output_path
+        self.candidate_numbers = candidate_numbers
+        self.skill_group_ids = skill_group_ids
+        self.count = count
+        self.part_size = part_size
+        self.concurrency = concurrency
+        self.max_qps = max_qps
+        self.max_failures = max_failures
+        self.output_format = output_format
+        self.on_stale_output = on_stale_output
+        self.callee_column = callee_column
+        self.callees_format = callees_format
+        self.callees_encoding = callees_encoding
+        self.instance_id = instance_id
+        self.ccc_conn_id = ccc_conn_id
+        self._runner: Runner | None = None
+
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        super()._do_render_template_fields(*args, **kwargs)
+        if not isinstance(self.callees, (str, Mapping)) and hasattr(self.callees, "__len__"):
+            # Airflow stores what was rendered and shows it; registering each number as secret would not scale.
+            self.callees = CalleeList(self.callees)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Resolve all callees that were not resolved before.
+
+        :returns: the manifest.
+        :raises AirflowFailException: for an error that no retry can mend.
+        :raises airflow_provider_ccc.client.errors.CccError: for one that a retry may mend; it goes on where this try
+            ended.
+        :raises airflow_provider_ccc.campaign.storage.StorageError: the output cannot be read or written.
+        """
+        # Imported here, because DAG files are parsed often.
+        from airflow_provider_ccc.campaign.output import Identity, Output
+        from airflow_provider_ccc.campaign.progress import Progress
+        from airflow_provider_ccc.campaign.runner import Limits, Runner, summary
+        from airflow_provider_ccc.campaign.source import open_source
+        from airflow_provider_ccc.campaign.storage import open_folder
+        from airflow_provider_ccc.hooks.ccc import CccAsyncHook
+
+        with permanent_errors_end_the_task():
+            if self.on_stale_output not in ("fail", "replace"):
+                raise CccParameterError("on_stale_output", f"{self.on_stale_output!r} is neither 'fail' nor 'replace'")
+            part_size = checks.integer("part_size", self.part_size, at_least=1, at_most=100_000)
+            concurrency = checks.integer("concurrency", self.concurrency, at_least=1, at_most=1000)
+            hook = CccAsyncHook(self.ccc_conn_id)
+            operation = self._operation(hook)
+            folder = open_folder(self.output_path)
+            callees = self.callees.callees if isinstance(self.callees, CalleeList) else self.callees
+            if isinstance(callees, Mapping) and "batch" in callees:
+                folder = folder.child(batch_folder(callees["batch"]))
+            with open_source(
+                callees, column=self.callee_column, format=self.callees_format, encoding=self.callees_encoding
+            ) as source:
+                survey = source.survey
+                self.log.info(
+                    "%s: %d rows, of which %d malformed and %d duplicates; %d empty lines",
+                    source.description,
+                    survey.rows,
+                    survey.malformed,
+                    survey.duplicates,
+                    survey.empty,
+                )
+                limits = Limits(
+                    part_size=part_size,
+                    concurrency=concurrency,
+                    max_qps=rendered_number(self.max_qps) if is_given(self.max_qps) else None,
+                    max_failures=_most_failures(rendered_number(self.max_failures), survey.rows),
+                )
+                identity = Identity.of(survey.fingerprint, self._parameters(operation))
+                output = Output(folder, identity, self.output_format, self.on_stale_output)
+                manifest = output.manifest()
+                if manifest is not None:
+                    self.log.info("The campaign in %s is complete already; nothing is left to do", folder.description)
+                    return manifest
+                output.clean()
+                if output.total.callees:
+                    self.log.info("Going on after %d callees that earlier tries finished", output.total.callees)
+                progress = Progress(self.log, survey.rows, output.total.callees, _tags(context))
+                self._runner = Runner(source, output, operation, hook, limits, progress)
+                try:
+                    self._runner.run()
+                finally:
+                    self._runner = None
+                manifest = output.finish(summary(source, progress))
+        for name in ("failed", "skipped"):
+            if manifest[name]:
+                self.log.warning("%d callees were %s; see the files of the manifest", manifest[name], name)
+        return manifest
+
+    def on_kill(self) -> None:
+        """Stop; finished parts are kept."""
+        if self._runner is not None:
+            self._runner.stop()
+
+    def _operation(self, hook: CccAsyncHook) -> PickOperation:
+        """Make what is asked about each callee, and look the connection up."""
+        count = rendered_integer(self.count)
+        if one_of(self.candidate_numbers, self.skill_group_ids) == "candidate_numbers":
+            return hook.pick_operation(
+                candidate_numbers=self.candidate_numbers, count=count, instance_id=self.instance_id
+            )
+        return hook.pick_operation(skill_group_ids=self.skill_group_ids, count=count, instance_id=self.instance_id)
+
+    def _parameters(self, operation: PickOperation) -> dict[str, Any]:
+        """Name what decides the output, by the operator's parameters."""
+        sent = operation.parameters()
+        for name in operation.varying():
+            del sent[name]
+        return {
+            "instance_id": sent.pop("InstanceId"),
+            "count": sent.pop("Count"),
+            "candidate_numbers or skill_group_ids": [operation.action, operation.version, sent],
+            "part_size": self.part_size,
+            "output_format": self.output_format,
+        }
+
+
+def batch_folder(batch: int) -> str:
+    """Name the sub-folder of one batch of a campaign that was split."""
+    return f"batch-{batch:05d}"
+
+
+def _most_failures(given: Any, rows: int) -> int:
+    """Read ``max_failures``: a number of callees, or a fraction of them."""
+    if isinstance(given, float) and 0 <= given <= 1:
+        return math.floor(given * rows)
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise CccParameterError(
+            "max_failures", f"must be an integer of at least 0, or a fraction from 0.0 to 1.0, not {given!r}"
+        )
+    return given
+
+
+def _tags(context: Any) -> dict[str, str]:
+    """Take from the context what metrics are told apart by."""
+    task_instance = (context or {}).get("ti")
+    return {name: str(getattr(task_instance, name)) for name in ("dag_id", "task_id") if hasattr(task_instance, name)}
