@@ -43,7 +43,7 @@ class CalleeList:
 class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
     """Resolve many callees in one task: pick which of the company's own numbers to show on each callee's phone.
 
-    The pairs go to part files under ``output_path``, and through XCom goes a manifest of counts and file names. A retry,
+    The pairs go to part files below ``output_path``, and through XCom goes a manifest of counts and names. A retry,
     or the task cleared, goes on after the parts that are complete; a campaign that is complete is not repeated. See
     :mod:`airflow_provider_ccc.campaign.output` for the files, and :mod:`airflow_provider_ccc.campaign.source` for what
     is made of empty lines, malformed numbers and duplicates.

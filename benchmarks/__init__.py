@@ -1,0 +1,1 @@
+"""What the provider costs, next to what else could do its work: ``make bench``, or ``python -m benchmarks``."""
