@@ -1,8 +1,9 @@
 """A campaign from a CSV: wait until the instance is ready, resolve every callee, write whom to call from where.
 
 One mapped task per callee, so at most 1024 of them (``[core] max_map_length``); a callee that cannot be resolved fails
-its own task only. Candidates are all numbers of the instance that may call out. Trigger it with
-``{"callees_csv": "...", "dial_list_csv": "..."}``; the column that is read is ``callee``.
+its own task only. For more callees, and at a thousandth of the cost, see ``ccc_big_campaign.py``. Candidates are all
+numbers of the instance that may call out. Trigger it with ``{"callees_csv": "...", "dial_list_csv": "..."}``; the
+column that is read is ``callee``.
 """
 
 from __future__ import annotations

@@ -51,13 +51,13 @@ class Identity(msgspec.Struct, kw_only=True):
     @classmethod
     def of(cls, input_fingerprint: str, parameters: Mapping[str, Any]) -> Identity:
         """Take the fingerprints of a campaign that begins now."""
-        marks = {name: _fingerprint(value) for name, value in parameters.items()}
+        marks = {name: fingerprint_of(value) for name, value in parameters.items()}
         return cls(input=input_fingerprint, parameters=marks, started=_now())
 
     @property
     def fingerprint(self) -> str:
         """One fingerprint of input and parameters."""
-        return _fingerprint([self.input, sorted(self.parameters.items())])
+        return fingerprint_of([self.input, sorted(self.parameters.items())])
 
     def differences(self, other: Identity) -> list[str]:
         """Name what differs: the input, and parameters."""
@@ -175,6 +175,7 @@ class Output:
         manifest = {
             "fingerprint": self.identity.fingerprint,
             "input_fingerprint": self.identity.input,
+            "parameters_fingerprint": fingerprint_of(sorted(self.identity.parameters.items())),
             "output_path": self.folder.description,
             "output_format": self._suffix,
             **msgspec.structs.asdict(self.total),
@@ -195,5 +196,6 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _fingerprint(value: Any) -> str:
+def fingerprint_of(value: Any) -> str:
+    """Return SHA-256 of a value, in hexadecimal."""
     return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()

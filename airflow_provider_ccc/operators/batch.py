@@ -145,8 +145,10 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
         :raises airflow_provider_ccc.campaign.storage.StorageError: the output cannot be read or written.
         """
         # Imported here, because DAG files are parsed often.
+        from airflow_provider_ccc.campaign.merging import batch_folder, rows_of
         from airflow_provider_ccc.campaign.output import Identity, Output
         from airflow_provider_ccc.campaign.progress import Progress
+        from airflow_provider_ccc.campaign.ranges import Range
         from airflow_provider_ccc.campaign.runner import Limits, Runner, summary
         from airflow_provider_ccc.campaign.source import open_source
         from airflow_provider_ccc.campaign.storage import open_folder
@@ -161,8 +163,11 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
             operation = self._operation(hook)
             folder = open_folder(self.output_path)
             callees = self.callees.callees if isinstance(self.callees, CalleeList) else self.callees
-            if isinstance(callees, Mapping) and "batch" in callees:
-                folder = folder.child(batch_folder(callees["batch"]))
+            details: dict[str, Any] = {}
+            if isinstance(callees, Mapping):
+                batch = Range.load(callees).dump()
+                folder = folder.child(batch_folder(batch["batch"]))
+                details["rows"] = rows_of(batch)
             with open_source(
                 callees, column=self.callee_column, format=self.callees_format, encoding=self.callees_encoding
             ) as source:
@@ -196,7 +201,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
                     self._runner.run()
                 finally:
                     self._runner = None
-                manifest = output.finish(summary(source, progress))
+                manifest = output.finish({**summary(source, progress), **details})
         for name in ("failed", "skipped"):
             if manifest[name]:
                 self.log.warning("%d callees were %s; see the files of the manifest", manifest[name], name)
@@ -228,11 +233,6 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
             "part_size": self.part_size,
             "output_format": self.output_format,
         }
-
-
-def batch_folder(batch: int) -> str:
-    """Name the sub-folder of one batch of a campaign that was split."""
-    return f"batch-{batch:05d}"
 
 
 def _most_failures(given: Any, rows: int) -> int:

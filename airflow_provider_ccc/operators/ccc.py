@@ -9,13 +9,14 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_ccc.client.numbers import shorten
 from airflow_provider_ccc.operators.batch import CccPickOutboundNumbersBatchOperator
+from airflow_provider_ccc.operators.merge import CccMergeManifestsOperator
 from airflow_provider_ccc.tasks import CccTaskMixin, one_of, permanent_errors_end_the_task, rendered_integer
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-__all__ = ["CccPickOutboundNumbersBatchOperator", "CccPickOutboundNumbersOperator"]
+__all__ = ["CccMergeManifestsOperator", "CccPickOutboundNumbersBatchOperator", "CccPickOutboundNumbersOperator"]
 
 
 class CccPickOutboundNumbersOperator(CccTaskMixin, BaseOperator):

@@ -1,0 +1,89 @@
+"""Makes one manifest of those of all the batches of a campaign that was split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from airflow_provider_ccc.campaign.output import MANIFEST, fingerprint_of
+from airflow_provider_ccc.campaign.parts import Tally
+from airflow_provider_ccc.campaign.ranges import Range
+from airflow_provider_ccc.campaign.storage import Folder, StorageError
+from airflow_provider_ccc.client.errors import CccParameterError
+
+_FILES = ("parts", "failures", "skips")
+
+
+def batch_folder(batch: int) -> str:
+    """Name the sub-folder of one batch."""
+    return f"batch-{batch:05d}"
+
+
+def merge_manifests(folder: Folder, batches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Add the batches' manifests up, and write the result as the campaign's own.
+
+    :param folder: the campaign's; each batch has a sub-folder in it.
+    :param batches: the ranges that :func:`~airflow_provider_ccc.campaign.source.split_callees` made, all of them.
+    :returns: the manifest, with the batches' files named from ``folder``.
+    :raises CccParameterError: a batch is missing, not complete, or not of the same campaign.
+    :raises StorageError: a manifest cannot be read or written.
+    """
+    ranges = sorted((Range.load(batch) for batch in batches), key=lambda each: each.batch)
+    if not ranges or [each.batch for each in ranges] != list(range(ranges[0].batches)):
+        raise CccParameterError("batches", "must be all the ranges that one call of split_callees made, each once")
+    manifests = [_read(folder, each) for each in ranges]
+    if len({manifest["parameters_fingerprint"] for manifest in manifests}) > 1:
+        raise CccParameterError("batches", "were resolved with different parameters; clear the older ones")
+    total = Tally()
+    for manifest in manifests:
+        total.add(msgspec.convert({name: manifest[name] for name in Tally.__struct_fields__}, Tally))
+    merged = {
+        "fingerprint": fingerprint_of([manifest["fingerprint"] for manifest in manifests]),
+        "input_fingerprint": ranges[0].fingerprint,
+        "parameters_fingerprint": manifests[0]["parameters_fingerprint"],
+        "output_path": folder.description,
+        "output_format": manifests[0]["output_format"],
+        **msgspec.structs.asdict(total),
+        **{
+            kind: [
+                f"{batch_folder(each.batch)}/{name}"
+                for each, manifest in zip(ranges, manifests, strict=True)
+                for name in manifest[kind]
+            ]
+            for kind in _FILES
+        },
+        "batches": len(ranges),
+        "empty_lines": ranges[0].empty,
+        "malformed": sum(manifest["malformed"] for manifest in manifests),
+        "seconds": round(sum(manifest["seconds"] for manifest in manifests), 3),
+        "started": min(manifest["started"] for manifest in manifests),
+        "finished": max(manifest["finished"] for manifest in manifests),
+    }
+    folder.write(MANIFEST, msgspec.json.format(msgspec.json.encode(merged)))
+    return merged
+
+
+def _read(folder: Folder, each: Range) -> dict[str, Any]:
+    name = f"{batch_folder(each.batch)}/{MANIFEST}"
+    data = folder.read(name)
+    if data is None:
+        raise CccParameterError(
+            "batches", f"{folder.description}/{name} is not there: batch {each.batch} is not complete"
+        )
+    try:
+        manifest: dict[str, Any] = msgspec.json.decode(data)
+        rows = manifest["rows"]
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+        raise StorageError(f"{folder.description}/{name} is no manifest of a batch") from None
+    if rows != rows_of(each.dump()):
+        raise CccParameterError(
+            "batches", f"{folder.description}/{name} is of other rows; clear the task of this batch"
+        )
+    return manifest
+
+
+def rows_of(batch: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the rows of a range, as a batch's manifest has them: of which file, and from where to where."""
+    return {name: batch[name] for name in ("fingerprint", "start", "stop")}

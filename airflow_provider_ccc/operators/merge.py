@@ -1,0 +1,55 @@
+"""The operator that finishes a campaign which several tasks shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_ccc.tasks import permanent_errors_end_the_task
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class CccMergeManifestsOperator(BaseOperator):
+    """Merge the manifests of a campaign's batches into one, ``output_path/_manifest.json``, and push it through XCom.
+
+    It fails unless every batch is complete and all are of the same campaign.
+
+    :param output_path: the campaign's folder, the same as the batch operator's (templated).
+    :param batches: what :func:`~airflow_provider_ccc.campaign.source.split_callees` returned (templated).
+    """
+
+    template_fields: Sequence[str] = ("output_path", "batches")
+    ui_color = "#ff9a5c"
+    ui_fgcolor = "#000000"
+
+    def __init__(self, *, output_path: Any, batches: Sequence[Mapping[str, Any]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.output_path = output_path
+        self.batches = batches
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Merge.
+
+        :returns: the manifest of the whole campaign.
+        :raises AirflowFailException: a batch is missing, or is of another campaign.
+        :raises airflow_provider_ccc.campaign.storage.StorageError: a manifest cannot be read or written.
+        """
+        # Imported here, because DAG files are parsed often.
+        from airflow_provider_ccc.campaign.merging import merge_manifests
+        from airflow_provider_ccc.campaign.storage import open_folder
+
+        with permanent_errors_end_the_task():
+            manifest = merge_manifests(open_folder(self.output_path), self.batches)
+        self.log.info(
+            "%d callees in %d batches: %d resolved, %d failed, %d skipped",
+            manifest["callees"],
+            manifest["batches"],
+            manifest["resolved"],
+            manifest["failed"],
+            manifest["skipped"],
+        )
+        return manifest
