@@ -7,6 +7,7 @@ line for each run, ``{"first": 13000000000, "count": 30000}``, and reads one JSO
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import json
 import os
@@ -96,9 +97,8 @@ def assert_real_urllib3() -> None:
     urllib3-future, which niquests brings along, overwrites urllib3's files: requests and the SDKs would be measured
     with another HTTP library than they have.
     """
-    import urllib3
-
+    imported = importlib.import_module("urllib3").__version__
     names = {distribution.name.lower() for distribution in importlib.metadata.distributions()}
     impostors = names & {"urllib3-future", "niquests"}
-    if impostors or urllib3.__version__ != importlib.metadata.version("urllib3"):
-        raise RuntimeError(f"urllib3 is not the real one here: {', '.join(impostors) or urllib3.__version__}")
+    if impostors or imported != importlib.metadata.version("urllib3"):
+        raise RuntimeError(f"urllib3 is not the real one here: {', '.join(impostors) or imported}")

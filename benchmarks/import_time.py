@@ -1,4 +1,4 @@
-"""What importing the operator module adds to importing Airflow's SDK, as a DAG file does: ``make bench``.
+"""What importing the operator module adds to importing Airflow's SDK, as a DAG file does.
 
 Medians of interleaved runs in fresh processes, with byte code cached. The ratio is what to compare between machines.
 """
@@ -6,12 +6,15 @@ Medians of interleaved runs in fresh processes, with byte code cached. The ratio
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 
-RUNS = 9
+from benchmarks.environment import for_children
+from benchmarks.report import Part, Setting, Table
+
+MODULES = ("airflow_provider_ccc.operators.ccc", "airflow_provider_ccc.sensors.ccc")
 CODE = """
 import json, sys, time
 start = time.perf_counter()
@@ -24,28 +27,32 @@ print(json.dumps([sdk - start, end - sdk, [name for name in heavy if name in sys
 """
 
 
-def measure(module: str) -> tuple[float, float, list[str]]:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+def measure(setting: Setting, show: Callable[[Table], None]) -> Mapping[str, float]:
+    found: dict[str, list[tuple[float, float, list[str]]]] = {module: [] for module in MODULES}
+    for module in MODULES:
+        _import(module)  # writes the byte code
+    for _ in range(1 if setting.quick else 9):
+        for module in MODULES:
+            found[module].append(_import(module))
+    rows = []
+    for module, runs in found.items():
+        sdk, ours = statistics.median(run[0] for run in runs), statistics.median(run[1] for run in runs)
+        heavy = ", ".join(runs[0][2]) or "none"
+        rows.append((module, f"{sdk * 1000:.0f}", f"{ours * 1000:.1f}", f"{ours / sdk:.4f}", heavy))
+    show(Table("Imports of a DAG file", ("module", "airflow.sdk ms", "adds ms", "ratio", "heavy modules"), rows))
+    return {}
+
+
+def _import(module: str) -> tuple[float, float, list[str]]:
     done = subprocess.run(
-        [sys.executable, "-c", CODE.format(module=module)], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", CODE.format(module=module)],
+        env=for_children(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     sdk, ours, heavy = json.loads(done.stdout.splitlines()[-1])
     return sdk, ours, heavy
 
 
-def main() -> None:
-    modules = ["airflow_provider_ccc.operators.ccc", "airflow_provider_ccc.sensors.ccc"]
-    found: dict[str, list[tuple[float, float, list[str]]]] = {module: [] for module in modules}
-    for module in modules:
-        measure(module)  # writes the byte code
-    for _ in range(RUNS):
-        for module in modules:
-            found[module].append(measure(module))
-    print(f"{'module':36} {'airflow.sdk ms':>15} {'adds ms':>8} {'ratio':>7}  heavy modules")
-    for module, runs in found.items():
-        sdk, ours = (statistics.median(run[place] for run in runs) for place in (0, 1))
-        print(f"{module:36} {sdk * 1000:15.0f} {ours * 1000:8.1f} {ours / sdk:7.4f}  {runs[0][2] or 'none'}")
-
-
-if __name__ == "__main__":
-    main()
+IMPORTS = Part("imports", (), measure)

@@ -74,7 +74,7 @@ def batch(target: Target) -> Prepare:
 
 def _executed(operator: CccPickOutboundNumbersBatchOperator) -> tuple[int, dict[str, object]]:
     manifest: dict[str, Any] = operator.execute({})
-    return manifest["resolved"], {name: manifest[name] for name in ("throttled_calls", "retried_calls")}
+    return manifest["resolved"], {"manifest": {name: count for name, count in manifest.items() if type(count) is int}}
 
 
 def hook(target: Target) -> Prepare:

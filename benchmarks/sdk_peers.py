@@ -35,8 +35,8 @@ def _in_threads(call: Callable[[str], bool], threads: int) -> Prepare:
 
 
 def _new_client(target: Target, connections: int):  # type: ignore[no-untyped-def]
-    from alibabacloud_ccc20170705.client import Client
-    from alibabacloud_tea_openapi.models import Config
+    from alibabacloud_ccc20170705.client import Client  # type: ignore[import-not-found]
+    from alibabacloud_tea_openapi.models import Config  # type: ignore[import-not-found]
 
     address = urlsplit(target.url)
     config = Config(
@@ -52,7 +52,7 @@ def _new_client(target: Target, connections: int):  # type: ignore[no-untyped-de
 
 
 def _new_request(callee: str):  # type: ignore[no-untyped-def]
-    from alibabacloud_ccc20170705.models import PickOutboundNumbersRequest
+    from alibabacloud_ccc20170705.models import PickOutboundNumbersRequest  # type: ignore[import-not-found]
 
     return PickOutboundNumbersRequest(
         callee_number=callee, candidate_number=CANDIDATES, count=1, instance_id=INSTANCE_ID
@@ -101,9 +101,9 @@ def new_asyncio(target: Target) -> Prepare:
 
 
 def _old_call(target: Target, connections: int) -> Callable[[str], bool]:
-    from aliyunsdkccc.request.v20170705.PickOutboundNumbersRequest import PickOutboundNumbersRequest
-    from aliyunsdkcore.client import AcsClient
-    from aliyunsdkcore.http import protocol_type
+    from aliyunsdkccc.request.v20170705.PickOutboundNumbersRequest import PickOutboundNumbersRequest  # type: ignore[import-not-found]
+    from aliyunsdkcore.client import AcsClient  # type: ignore[import-untyped]
+    from aliyunsdkcore.http import protocol_type  # type: ignore[import-untyped]
 
     address = urlsplit(target.url)
     # The SDK compares by identity: another string "https" would be taken for http.

@@ -27,7 +27,8 @@ Answer = TypeVar("Answer")
 
 #: No documented answer comes near it; a larger one is refused unread.
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
-_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+#: Of every request's body.
+CONTENT_TYPE = "application/x-www-form-urlencoded"
 _MAX_MESSAGE = 500
 _SIGNED_TEXT = "string to sign is:"
 _ID = re.compile(r"[A-Za-z0-9._-]{0,100}")
@@ -38,6 +39,7 @@ class SignedRequest(msgspec.Struct, frozen=True):
     """A request that can be sent once. Printing it shows neither its body nor what was signed.
 
     :param url: names the operation and its version, and nothing secret or personal.
+    :param headers: those that the signature needs, besides the body's :data:`CONTENT_TYPE`.
     :param body: a form with everything else, so that no log of URLs shows it.
     :param secrets: what a reply might repeat and no message may show.
     """
@@ -54,6 +56,25 @@ class SignedRequest(msgspec.Struct, frozen=True):
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         return [("method", self.method), ("url", self.url)]
+
+
+class _Nonces:
+    """Gives texts that never come twice, in no process: a random beginning of each process's own, and a number."""
+
+    def __init__(self) -> None:
+        self._process = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._beginning = os.urandom(12).hex()
+        self._count = 0
+
+    def __call__(self) -> str:
+        if self._process != os.getpid():  # forked since
+            self._begin()
+        self._count += 1
+        return f"{self._beginning}{self._count:08x}"
 
 
 class _Form:
@@ -100,7 +121,7 @@ class _Form:
         text = self._signed.fill(values)
         signature = signing.signature_v1(text, self._secret)
         body = f"{self._body.fill(values)}&Signature={signing.encode_base64(signature)}"
-        return SignedRequest("POST", self._url, _HEADERS, body.encode("ascii"), text, (signature, *self._secrets))
+        return SignedRequest("POST", self._url, {}, body.encode("ascii"), text, (signature, *self._secrets))
 
 
 class CccProtocol:
@@ -118,14 +139,14 @@ class CccProtocol:
         credentials: Credentials,
         *,
         clock: Callable[[], float] = time.time,
-        nonce: Callable[[], str] = lambda: os.urandom(16).hex(),
+        nonce: Callable[[], str] | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.credentials = credentials
         #: Seconds to add to this machine's clock to have the server's; see :meth:`correct_clock`.
         self.clock_offset = 0.0
         self._clock = clock
-        self._nonce = nonce
+        self._nonce = nonce or _Nonces()
         self._form: _Form | None = None
 
     def prepare(self, operation: Operation[object]) -> SignedRequest:

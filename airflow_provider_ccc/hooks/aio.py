@@ -24,7 +24,7 @@ from airflow_provider_ccc.client.errors import (
 from airflow_provider_ccc.client.health import Health, assess
 from airflow_provider_ccc.client.models import Instance, InstanceNumber, PickedNumbers
 from airflow_provider_ccc.client.operations import Operation
-from airflow_provider_ccc.client.protocol import MAX_ANSWER_BYTES
+from airflow_provider_ccc.client.protocol import CONTENT_TYPE, MAX_ANSWER_BYTES
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.hooks.common import CccConnectionMixin, health_requirements
 from airflow_provider_ccc.hooks.deadlines import Deadlines
@@ -145,12 +145,12 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
         sent = self.protocol.prepare(operation)
         problem: CccError
         try:
-            with self._deadlines:
+            with self._deadlines.watch():
                 response = await self._session.request(
                     sent.method,
                     sent.url,
-                    data=sent.body,
-                    headers=sent.headers,
+                    data=aiohttp.BytesPayload(sent.body, content_type=CONTENT_TYPE),
+                    headers=sent.headers or None,
                     proxy=self._proxy,
                     allow_redirects=False,  # one would carry the signed form to another host
                 )

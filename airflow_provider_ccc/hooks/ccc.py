@@ -22,7 +22,7 @@ from airflow_provider_ccc.client.errors import (
 from airflow_provider_ccc.client.health import Health, assess
 from airflow_provider_ccc.client.models import Instance, InstanceNumber, PickedNumbers
 from airflow_provider_ccc.client.operations import ListInstancesOfUser, Operation
-from airflow_provider_ccc.client.protocol import MAX_ANSWER_BYTES, CccProtocol, SignedRequest
+from airflow_provider_ccc.client.protocol import CONTENT_TYPE, MAX_ANSWER_BYTES, CccProtocol, SignedRequest
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.get_provider_info import CONNECTION
 from airflow_provider_ccc.hooks.aio import CccAsyncHook
@@ -60,7 +60,7 @@ class _Signed(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         self.sent = self._protocol.prepare(self._operation)
         request.url = self.sent.url
-        request.headers.update(self.sent.headers)
+        request.headers.update({"Content-Type": CONTENT_TYPE, "Accept": "application/json", **self.sent.headers})
         request.prepare_body(self.sent.body, None)
         return request
 

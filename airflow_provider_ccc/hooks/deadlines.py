@@ -14,39 +14,48 @@ class Deadlines:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
-        self._begun: dict[asyncio.Task[object], float] = {}
-        self._overdue: set[asyncio.Task[object]] = set()
+        self._watched: set[_Watch] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def __enter__(self) -> None:
-        """Watch the current task, which is in this block once at a time.
+    def watch(self) -> _Watch:
+        """Watch the current task within a ``with`` block.
 
         :raises TimeoutError: at the block's end, if it took too long.
         """
-        self._begun[_current_task()] = self._loop.time()
         if self._timer is None:
-            self._look()
+            self._timer = self._loop.call_later(self._interval, self._look)
+        return _Watch(self._watched, self._loop)
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        task = _current_task()
-        del self._begun[task]
-        if self._overdue and task in self._overdue:
-            self._overdue.discard(task)
-            # Somebody else may have cancelled it as well, and that goes before.
-            if task.uncancel() == 0 and kind is asyncio.CancelledError:
-                raise TimeoutError
+    @property
+    def _interval(self) -> float:
+        return min(1.0, self._seconds / 10)
 
     def _look(self) -> None:
-        now = self._loop.time()
-        for task, begun in self._begun.items():
-            if now - begun > self._seconds and task not in self._overdue:
-                self._overdue.add(task)
-                task.cancel()
-        self._timer = self._loop.call_later(min(1.0, self._seconds / 10), self._look) if self._begun else None
+        overdue = self._loop.time() - self._seconds
+        for watch in self._watched:
+            if watch.begun < overdue and not watch.cancelled:
+                watch.cancelled = True
+                watch.task.cancel()
+        self._timer = self._loop.call_later(self._interval, self._look) if self._watched else None
 
 
-def _current_task() -> asyncio.Task[object]:
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("calls are made in a task")
-    return task
+class _Watch:
+    __slots__ = ("_watched", "begun", "cancelled", "task")
+
+    def __init__(self, watched: set[_Watch], loop: asyncio.AbstractEventLoop) -> None:
+        task = asyncio.current_task(loop)
+        if task is None:
+            raise RuntimeError("calls are made in a task")
+        self.task = task
+        self.begun = loop.time()
+        self.cancelled = False
+        self._watched = watched
+
+    def __enter__(self) -> None:
+        self._watched.add(self)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._watched.discard(self)
+        # Somebody else may have cancelled it as well, and that goes before.
+        if self.cancelled and self.task.uncancel() == 0 and kind is asyncio.CancelledError:
+            raise TimeoutError

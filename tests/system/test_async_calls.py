@@ -8,7 +8,6 @@ import datetime
 import gc
 import gzip
 import ipaddress
-import json
 import re
 import socket
 import ssl
@@ -38,6 +37,7 @@ except ImportError:
     uvloop = None
 
 ONCE = RetryPolicy(attempts=1)
+QUICK_TWICE = RetryPolicy(attempts=2, first_wait=0.01)
 #: The documented GetInstance, whose instance is being created.
 BODY = fixture("responses.json")["2017-07-05"]["GetInstance"]["json_text"].encode()
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
@@ -71,11 +71,13 @@ def call(request):
 
 @pytest.fixture
 def nothing_left_open():
-    """Have aiohttp's warnings of connections that nobody closed."""
+    """Refuse aiohttp's warnings of connections that nobody closed."""
+    gc.freeze()  # what Airflow consists of would make the collection slow
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ResourceWarning)
         yield
         gc.collect()
+    gc.unfreeze()
     assert [str(warning.message) for warning in caught if "Unclosed" in str(warning.message)] == []
 
 
@@ -280,9 +282,9 @@ def failing(call, kind, *, code=None, says=None, **options):
         call(**options)
     assert type(caught.value) is kind
     assert code in (None, caught.value.code)
-    for _ in range(2):  # the library's own error would have addresses in its text
+    if kind is not errors.CccUnreadableAnswerError:  # whose context is a parser's error
         assert caught.value.__cause__ is None
-        assert caught.value.__context__ is None
+        assert caught.value.__context__ is None  # the library's error would have addresses in its text
     return caught.value
 
 
@@ -290,9 +292,6 @@ def test_nobody_listens(connection, call):
     connection(host=f"http://127.0.0.1:{refused_port()}")
     error = failing(call, errors.CccConnectionError, code="ConnectionFailed", retry=QUICK_TWICE)
     assert error.message == "no whole answer came: Connection refused"
-
-
-QUICK_TWICE = RetryPolicy(attempts=2, first_wait=0.01)
 
 
 def test_the_host_is_unknown(connection, call):
@@ -723,20 +722,16 @@ def test_a_callers_own_time_limit(connection, nothing_left_open):
 
 
 def test_a_call_that_is_cancelled_while_it_waits_to_try_again(simulate):
-    simulator = simulate(qps=1)
+    simulator = simulate(fault_rate=1.0, seed=1)
 
     async def main():
-        async with CccAsyncHook(retry=RetryPolicy(first_wait=1000, longest_wait=1000)) as hook:
-            calls = [asyncio.create_task(hook.get_instance()) for _ in range(5)]
-            while len(simulator.journal) < len(calls):
-                await asyncio.sleep(0.01)
-            for call in calls:
-                call.cancel()
-            return await asyncio.gather(*calls, return_exceptions=True)
+        patient = RetryPolicy(seconds=1e9, first_wait=1e6, longest_wait=1e6)
+        async with CccAsyncHook(retry=patient) as hook, asyncio.timeout(2):
+            await hook.get_instance()
 
-    ended = run(main())
-    assert any(isinstance(one, asyncio.CancelledError) for one in ended)
-    assert len(simulator.journal) == len(ended)
+    with pytest.raises(TimeoutError):
+        run(main())
+    assert len(simulator.journal) == 1
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -777,4 +772,3 @@ def test_an_idle_connection_that_the_server_closed_is_replaced(connection):
         assert run(main()) == ["Creating"] * 10
     nonces = {re.search(rb"SignatureNonce=(\w+)", request)[1] for request in seen if request}
     assert len(nonces) == len([request for request in seen if request]) == 10
-    assert json.loads(BODY)["Instance"]

@@ -99,6 +99,7 @@ def test_what_is_printed_is_worth_searching(output):
     assert Echo.codes == set(CODES)  # every one was asked for over the wire
     for code in CODES:
         assert f"=== {code}: operator" in text
+        assert f"=== {code}: asynchronous" in text
     for expected in (
         "165****6896",  # shortened, as logs show it
         "021****4656",
@@ -108,6 +109,11 @@ def test_what_is_printed_is_worth_searching(output):
         "Sending 'POST' to url",
         "Callee 165****6896 is called from",
         "Connection refused",
+        "Using selector: ",  # asyncio, at DEBUG
+        "result=PickedNumbers",  # a task that asyncio logged, with what it returned
+        "Task exception was never retrieved",
+        "the proxy could not be reached, or refused",
+        "host or proxy: is no address that can be used",
         "Traceback (most recent call last)",
         "accepts the AccessKey",
         "check the AccessKey Secret (password) first",

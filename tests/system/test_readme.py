@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shlex
@@ -23,13 +24,30 @@ def blocks(language: str) -> list[str]:
 
 def test_the_python_runs(simulate, capsys):
     simulate()
-    dag, hook = blocks("python")
+    dag, _, hook = blocks("python")
     names: dict[str, object] = {}
     exec(dag.replace("from airflow.sdk import", "from airflow.providers.common.compat.sdk import"), names)  # noqa: S102
     assert {task.task_id for task in names["pick"].dag.tasks} == {"ready", "pick"}
     assert names["pick"].upstream_task_ids == {"ready"}
     exec(hook, {})  # noqa: S102
     assert capsys.readouterr().out.splitlines()[-1] == "北京 01089767654"
+
+
+def test_the_campaign_runs_and_writes_the_rows_that_are_shown(simulate, tmp_path):
+    simulate()
+    (tmp_path / "callees.csv.gz").write_bytes(gzip.compress(b"callee,customer_id\n138 0013 8000,c1\n"))
+    _, campaign, _ = blocks("python")
+    campaign = campaign.replace("airflow.sdk", "airflow.providers.common.compat.sdk")
+    campaign = campaign.replace("/data/campaigns/{{ ds }}", str(tmp_path))
+    names: dict[str, object] = {}
+    exec(campaign + "    operator = DAG.get_task\n", names)  # noqa: S102
+    manifest = names["dag"].get_task("pick").execute({})
+    assert (manifest["resolved"], manifest["parts"]) == (1, ["part-00000.ndjson"])
+    written = json.loads((tmp_path / "pairs" / "part-00000.ndjson").read_text(encoding="utf-8"))
+    shown = json.loads(blocks("json")[1])
+    assert written | {"caller": None, "request_id": "..."} == shown | {"caller": None, "callee": written["callee"]}
+    assert written["callee"]["number"] == shown["callee"]["number"]
+    assert written["callee"].keys() == written["caller"].keys() == shown["caller"].keys()
 
 
 @pytest.mark.parametrize("line", [line for block in blocks("console") for line in block.splitlines() if "CONN" in line])
@@ -47,7 +65,7 @@ def test_the_connections_are_understood(line):
 
 
 def test_the_json_is_json():
-    pairs, seen = (json.loads(block) for block in blocks("json"))
+    pairs, _, seen = (json.loads(block) for block in blocks("json"))
     assert pairs[0].keys() == {"callee", "caller"}
     assert seen["instance_id"] == INSTANCE_ID
 
