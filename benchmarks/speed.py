@@ -95,6 +95,22 @@ KINDS = [
 ]
 
 
+@dataclass(frozen=True)
+class Case:
+    """Under which circumstances the peers run."""
+
+    latency_ms: int
+    tls: bool
+    rounds: int
+
+    def __str__(self) -> str:
+        return f"{'TLS' if self.tls else 'Plain HTTP'}, {self.latency_ms} ms latency"
+
+
+#: The ratios of results.json are those of the first, which therefore runs more often.
+CASES = [Case(0, False, 5), Case(20, False, 3), Case(0, True, 3), Case(20, True, 3)]
+
+
 @dataclass(eq=False)
 class Contestant:
     """A peer that runs, and what its runs have cost.
@@ -178,7 +194,7 @@ def contest(
             contestants.append(max(of_kind, key=lambda candidate: rates[candidate]))
             if len(of_kind) > 1:
                 tried = ", ".join(f"{candidate.concurrency}: {rates[candidate]:.0f}/s" for candidate in of_kind)
-                trials.append(f"{kind.label}: {tried}")
+                trials.append(f"Numbers of threads tried, {kind.label}: {tried}.")
         alike = [contestant for contestant in contestants if contestant.kind in (BATCH, BARE)]
         for contestant in alike:
             contestant.calls = max(other.calls for other in alike)
@@ -195,17 +211,16 @@ def rounds(contestants: Sequence[Contestant], at: Server, number: int) -> None:
 def measure(setting: Setting, show: Callable[[Table], None]) -> Mapping[str, float]:
     kinds = [kind for kind in KINDS if setting.sdk or not kind.sdk]
     missing = [] if setting.sdk else [f"The official SDKs are missing: {setting.why_no_sdk}."]
-    seconds, number = (0.1, 1) if setting.quick else (2.5, 3)
     keys: dict[str, float] = {}
-    for tls in (False, True):
-        for latency_ms in (0, 20) if not setting.quick else (20 * tls,):
-            first = not tls and not latency_ms
-            with server(latency_ms=latency_ms, tls=tls) as at, contest(kinds, at, setting, seconds) as (all_, trials):
-                rounds(all_, at, 5 if first and not setting.quick else number)
-                title = f"{'TLS' if tls else 'Plain HTTP'}, {latency_ms} ms latency"
-                show(_table(title, all_, [*missing, *(f"Numbers of threads tried, {trial}." for trial in trials)]))
-                if first:
-                    keys |= _ratios(all_, at, setting)
+    for case in [Case(0, False, 1)] if setting.quick else CASES:
+        with (
+            server(latency_ms=case.latency_ms, tls=case.tls) as at,
+            contest(kinds, at, setting, seconds=0.1 if setting.quick else 2.5) as (contestants, trials),
+        ):
+            rounds(contestants, at, case.rounds)
+            show(_table(str(case), contestants, [*missing, *trials]))
+            if not (case.tls or case.latency_ms):
+                keys |= _ratios(contestants, at, setting)
     show(Table("How each was used", (), (), [f"- **{kind.label}**: {kind.used}." for kind in kinds]))
     return keys
 

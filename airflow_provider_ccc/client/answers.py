@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 from xml.etree.ElementTree import Element, ParseError
 
 import msgspec
@@ -144,6 +144,53 @@ def pairs(tree: Tree) -> list[Tree]:
     if isinstance(container, dict) and "DialNumberPair" in container:
         return items(tree, "DialNumberPairs", "DialNumberPair")
     return items(tree, "DialNumberPairs")
+
+
+class _Number(msgspec.Struct, rename="pascal"):
+    number: str
+    city: str
+    province: str
+
+
+class _Pair(msgspec.Struct, rename="pascal"):
+    callee: _Number
+    caller: _Number
+
+
+class _Pairs(msgspec.Struct, rename="pascal"):
+    dial_number_pair: list[_Pair]
+
+
+class _UsualPick(msgspec.Struct, rename="pascal"):
+    request_id: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]{1,100}\\Z")]
+    code: Literal["OK"]
+    success: bool
+    dial_number_pairs: _Pairs
+
+
+_decode_usual_pick = msgspec.json.Decoder(_UsualPick).decode
+
+
+def usual_pairs(body: bytes) -> tuple[str, tuple[DialNumberPair, ...]] | None:
+    """Read a request id and pairs if every part is there and of the type that it should be; else ``None``."""
+    try:
+        usual = _decode_usual_pick(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if not usual.success:
+        return None
+    found = []
+    for each in usual.dial_number_pairs.dial_number_pair:
+        callee, caller = each.callee, each.caller
+        if not callee.number or not caller.number:
+            return None
+        found.append(
+            DialNumberPair(
+                PhoneNumber(callee.number, callee.city, callee.province),
+                PhoneNumber(caller.number, caller.city, caller.province),
+            )
+        )
+    return usual.request_id, tuple(found)
 
 
 def instance_number(tree: Tree) -> InstanceNumber:

@@ -177,6 +177,8 @@ class CccProtocol:
         :raises CccError: of the class that says what to do about it; never any other exception.
         """
         good = 200 <= status < 300
+        if good and len(body) <= MAX_ANSWER_BYTES and (usual := operation.read_usual(body)) is not None:
+            return usual
         try:
             if len(body) > MAX_ANSWER_BYTES:
                 raise CccUnexpectedAnswerError(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
@@ -186,8 +188,6 @@ class CccProtocol:
                 error.http_status = status
                 raise
             tree = {}
-        if good and tree.get("Code") == "OK" and tree.get("Success") is True and "RequestId" in tree:  # as nearly all
-            return _read(operation, tree, _identifier(_envelope_text(tree, "RequestId")), status)
         envelope = answers.lower_keys(tree)
         code, success = _envelope_text(envelope, "code"), envelope.get("success")
         succeeded = code.upper() == "OK" or (not code and success is not None)

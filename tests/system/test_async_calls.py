@@ -13,6 +13,7 @@ import socket
 import ssl
 import threading
 import time
+import tracemalloc
 import warnings
 import zlib
 from contextlib import contextmanager, suppress
@@ -427,7 +428,11 @@ def test_a_large_answer_that_is_packed_small_is_not_unpacked(connection, call, n
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n" + framing % len(packed) + b"\r\n\r\n"
     with server(answering(head + packed)) as address:
         connection(host=f"http://{address}")
+        tracemalloc.start()
         failing(call, errors.CccUnexpectedAnswerError, says="larger than")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert MAX_ANSWER_BYTES < peak < 8 * MAX_ANSWER_BYTES
 
 
 @pytest.mark.parametrize("loop", LOOPS)

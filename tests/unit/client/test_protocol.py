@@ -541,3 +541,51 @@ def test_no_reply_raises_anything_but_a_ccc_error(body, status, headers, operati
     except errors.CccError as raised:
         error = raised
     assert error is None or (error.http_status == status and str(error).isprintable())
+
+
+# --- the usual answer's short way ------------------------------------------------------------------------------------
+
+NUMBER = st.fixed_dictionaries(
+    {"Number": st.sampled_from([CALLEE, CANDIDATE, CANDIDATE.lstrip("0"), 1089767654, "", None])},
+    optional={"City": st.sampled_from(["北京", "", None, 1]), "Province": st.sampled_from(["北京", {}])},
+)
+USUAL = st.fixed_dictionaries(
+    {"RequestId": st.sampled_from(["9EE29FB7-0B35", "a b", "", 7]), "Code": st.sampled_from(["OK", "ok", "Failed"])},
+    optional={
+        "Success": st.sampled_from([True, False, "true"]),
+        "HttpStatusCode": st.just(200),
+        "DialNumberPairs": st.one_of(
+            st.fixed_dictionaries(
+                {"DialNumberPair": st.lists(st.fixed_dictionaries({"Callee": NUMBER, "Caller": NUMBER}), max_size=3)}
+            ),
+            st.sampled_from([None, "", []]),
+        ),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [PICK, PickGlobalOutboundNumbers(instance_id=INSTANCE_ID, callee_number=CALLEE, skill_group_ids=["g"])],
+)
+def test_the_short_way_gives_what_the_long_way_gives(operation):
+    taken = []
+
+    @given(USUAL)
+    def both_ways(answer):
+        body = json.dumps(answer).encode()
+        usual = operation.read_usual(body)
+        if usual is not None:
+            taken.append(usual)
+            tree = json.loads(body)
+            assert usual == operation.read(tree, tree["RequestId"])
+            assert (answer["Code"], answer["Success"]) == ("OK", True)
+
+    both_ways()
+    body = json.dumps(RESPONSES["PickOutboundNumbers"]["json"]).encode()
+    pair = {"Callee": {"Number": CALLEE, "City": "北京", "Province": "北京"}}
+    pair["Caller"] = pair["Callee"] | {"Number": CANDIDATE}
+    usual = {"RequestId": "R", "Code": "OK", "Success": True, "DialNumberPairs": {"DialNumberPair": [pair]}}
+    assert operation.read_usual(json.dumps(usual).encode()) == decode(usual, operation=operation)
+    assert operation.read_usual(body[:-1]) is None
+    assert operation.read_usual(b"\xff") is None

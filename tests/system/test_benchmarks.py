@@ -1,0 +1,110 @@
+"""``python -m benchmarks`` runs and writes down what it says it does; how fast anything is, is not tested here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from benchmarks import environment
+from benchmarks.processes import server
+from benchmarks.report import KEYS, Part, Report, Table
+
+ROOT = Path(__file__).parents[2]
+PARTS = {
+    "speed": {"batch_vs_bare_aiohttp", "batch_vs_httphook"},
+    "signing": {"sign_and_decode_us"},
+    "memory": {"rss_1m_over_10k"},
+    "quota": {"quota_goodput", "quota_throttled", "quota_two_together", "quota_two_larger_share"},
+}
+RUNS = [("speed",), ("signing", "memory"), ("quota",)]
+
+
+def run(folder: Path, *parts: str) -> subprocess.Popen[str]:
+    # The official SDKs are left out: installing them takes a network.
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--no-sdk", "--output", str(folder), "--only", *parts]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, str]]:
+    """Folders with what was written there, and what was printed: several runs at once, as each waits a lot."""
+    folders = [tmp_path_factory.mktemp("benchmarks") for _ in RUNS]
+    runs = [run(folder, *parts) for folder, parts in zip(folders, RUNS, strict=True)]
+    printed = [process.communicate(timeout=120)[0] for process in runs]
+    assert [process.returncode for process in runs] == [0] * len(RUNS), printed
+    return list(zip(folders, printed, strict=True))
+
+
+def test_each_part_writes_its_keys_as_numbers(outputs):
+    for (folder, _), parts in zip(outputs, RUNS, strict=True):
+        written = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        assert set(written) == set().union(*(PARTS[part] for part in parts))
+        for key, value in written.items():
+            assert type(value) in (int, float), key
+            assert value >= 0, key
+
+
+def test_the_tables_are_printed_and_written(outputs):
+    for folder, printed in outputs:
+        text = (folder / "RESULTS.md").read_text(encoding="utf-8")
+        tables = [line for line in printed.splitlines() if line.startswith("| ")]
+        assert tables
+        assert all(line in text for line in tables)
+    speed = (outputs[0][0] / "RESULTS.md").read_text(encoding="utf-8")
+    for peer in ("batch operator (64)", "bare aiohttp (64)", "CccHook", "requests", "HttpHook"):
+        assert f"| {peer}" in speed
+    assert "The official SDKs are missing: they were left out." in speed
+
+
+@pytest.mark.parametrize("where", ["query", "form"])
+def test_the_server_answers_what_it_is_asked_over_tls(where):
+    parameters = {"CalleeNumber": "13800138000", "Count": "1", "CandidateNumber.1": "02160664656"}
+    with server(tls=True, latency_ms=5) as at:
+        given = {"params": parameters} if where == "query" else {"data": parameters}
+        answer = requests.post(at.url, **given, verify=at.ca, timeout=10).json()
+        stats = at.stats()
+    (pair,) = answer["DialNumberPairs"]["DialNumberPair"]
+    assert (pair["Callee"]["Number"], pair["Caller"]["Number"]) == ("13800138000", "02160664656")
+    assert stats["requests"] == 1
+    assert stats["delayed"] >= 0.004
+
+
+def test_what_is_written_names_versions_and_nothing_of_this_machine(outputs):
+    text = (outputs[0][0] / "RESULTS.md").read_text(encoding="utf-8")
+    for name in ("Python", "cores", "apache-airflow", "aiohttp", "uvloop", "requests", "urllib3"):
+        assert f"\n- {name}: " in text
+    assert str(ROOT) not in text
+
+
+def test_only_keeps_what_other_parts_have_measured(outputs):
+    folder, _ = outputs[0]
+    process = run(folder, "signing")
+    assert process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert set(json.loads((folder / "results.json").read_text(encoding="utf-8"))) == PARTS["speed"] | PARTS["signing"]
+    text = (folder / "RESULTS.md").read_text(encoding="utf-8")
+    assert text.index("## Signing") < text.index("## Speed")
+
+
+def test_a_key_that_cannot_be_measured_any_more_is_left_out(tmp_path):
+    part = Part("speed", ["batch_vs_sdk_best", "batch_vs_httphook"], lambda _, __: {})
+    (tmp_path / "results.json").write_text('{"batch_vs_sdk_best": 7.0, "quota_goodput": 0.98}', encoding="utf-8")
+    report = Report(tmp_path, [("Python", "3.11.7")], "# Figures")
+    report.add("speed", Table("A table", ("peer", "calls/s"), [("a", "1")], ["A note."]))
+    report.write([part], {"batch_vs_httphook": 12.5}, ["speed"])
+    written = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert written == {"batch_vs_httphook": 12.5, "quota_goodput": 0.98}
+    assert list(written) == [key for key in KEYS if key in written]
+
+
+def test_requirements_pin_names_and_versions_only():
+    lines = environment.REQUIREMENTS.read_text(encoding="ascii").split()
+    assert "alibabacloud-ccc20170705==1.0.3" in lines
+    assert "aliyun-python-sdk-ccc==1.0.30" in lines
+    assert all(line.count("==") == 1 and "/" not in line for line in lines)
+    assert not [line for line in lines if line.startswith(("urllib3-future", "niquests"))]
