@@ -63,8 +63,8 @@ class Try:
 def measure(setting: Setting, show: Callable[[Table], None]) -> Mapping[str, float]:
     # Callees for some 40 and 50 seconds: the one that gets less of the quota must not be alone at the end.
     qps, alone, each, settling = (100, 200, 150, 0.3) if setting.quick else (200, 8_000, 5_000, 10.0)
-    one = _try(qps, 1, alone, settling)
-    two = _try(qps, 2, each, settling)
+    one = attempt(qps, 1, alone, settling)
+    two = attempt(qps, 2, each, settling)
     rows, notes = [], []
     for label, seen in (("one campaign", one), ("two at once", two)):
         share = f"{seen.larger_share():.3f}" if seen is two else ""
@@ -88,7 +88,13 @@ def measure(setting: Setting, show: Callable[[Table], None]) -> Mapping[str, flo
     }
 
 
-def _try(qps: int, campaigns: int, callees: int, settling: float) -> Try:
+def attempt(qps: int, campaigns: int, callees: int, settling: float) -> Try:
+    """Run campaigns at once against one simulator.
+
+    :param qps: its quota.
+    :param callees: of each campaign.
+    :param settling: seconds that do not count.
+    """
     with contextlib.ExitStack() as stack:
         simulator = Child("benchmarks.counting_simulator", "--qps", str(qps))
         stack.callback(simulator.end)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from airflow_provider_ccc.campaign.output import Output
@@ -103,6 +104,8 @@ class Runner:
         self._output = output
         self._operation = operation
         self._hook = hook
+        # A line for each would drown the others; the progress counts them.
+        self._retry = replace(hook.retry, log_level=logging.DEBUG)
         self._limits = limits
         self._progress = progress
         self._pacer = Pacer(limits.max_qps)
@@ -205,7 +208,7 @@ class Runner:
     async def _resolve(self, row: Row, part: Part) -> None:
         operation = self._operation.for_callee(row.number)
         try:
-            picked = await self._hook.retry.call_async(
+            picked = await self._retry.call_async(
                 lambda: self._attempt(operation, part.tally), self._hook.protocol.correct_clock
             )
         except CccError as error:

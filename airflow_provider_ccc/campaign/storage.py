@@ -78,6 +78,7 @@ def open_folder(path: Any, parameter: str = "output_path") -> Folder:
         stored = path if hasattr(path, "protocol") else ObjectStoragePath(text)
         if stored.protocol in ("", "file", "local"):
             return LocalFolder(Path(stored.path))
+        _ = stored.fs  # whether there is a provider for it
         return ObjectFolder(stored)
     except (ImportError, ValueError) as error:
         raise CccParameterError(parameter, f"cannot be used: {error}") from error

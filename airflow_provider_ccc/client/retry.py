@@ -36,12 +36,14 @@ class RetryPolicy:
     :param attempts: how many attempts there are at most, the first one included.
     :param seconds: after how many seconds no further attempt is started.
     :param longest_wait: the bound of the growing waits, in seconds.
+    :param log_level: of the line about each attempt that failed and is followed by another.
     """
 
     attempts: int = 10
     seconds: float = 60.0
     first_wait: float = 0.25
     longest_wait: float = 8.0
+    log_level: int = logging.INFO
 
     def call(self, attempt: Callable[[], Answer], correct_clock: Callable[[CccError], bool]) -> Answer:
         """Attempt a call until it succeeds, fails for good, or the policy ends.
@@ -85,7 +87,7 @@ class RetryPolicy:
             "stop": tenacity.stop_any(
                 tenacity.stop_after_attempt(self.attempts), tenacity.stop_before_delay(self.seconds)
             ),
-            "before_sleep": _log_retry,
+            "before_sleep": self._log,
             "reraise": True,
         }
 
@@ -97,7 +99,7 @@ class RetryPolicy:
         asked = error.retry_after if isinstance(error, CccError) else None
         return jittered if asked is None else max(jittered, asked)
 
-
-def _log_retry(state: tenacity.RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    log.info("Attempt %d failed, the next one in %.2f s: %s", state.attempt_number, state.upcoming_sleep, error)
+    def _log(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        what = "Attempt %d failed, the next one in %.2f s: %s"
+        log.log(self.log_level, what, state.attempt_number, state.upcoming_sleep, error)

@@ -40,7 +40,7 @@ class Deadlines:
 
 
 class _Watch:
-    __slots__ = ("_watched", "begun", "cancelled", "task")
+    __slots__ = ("_cancelling", "_watched", "begun", "cancelled", "task")
 
     def __init__(self, watched: set[_Watch], loop: asyncio.AbstractEventLoop) -> None:
         task = asyncio.current_task(loop)
@@ -49,6 +49,7 @@ class _Watch:
         self.task = task
         self.begun = loop.time()
         self.cancelled = False
+        self._cancelling = task.cancelling()
         self._watched = watched
 
     def __enter__(self) -> None:
@@ -56,6 +57,6 @@ class _Watch:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._watched.discard(self)
-        # Somebody else may have cancelled it as well, and that goes before.
-        if self.cancelled and self.task.uncancel() == 0 and kind is asyncio.CancelledError:
+        # Somebody else may have cancelled it meanwhile, and that goes before.
+        if self.cancelled and self.task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError

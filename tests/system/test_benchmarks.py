@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import requests
 
-from benchmarks import environment
+from benchmarks import environment, quota
 from benchmarks.processes import server
-from benchmarks.report import KEYS, Part, Report, Table
+from benchmarks.report import KEYS, Part, Report, Setting, Table
 
 ROOT = Path(__file__).parents[2]
 PARTS = {
     "speed": {"batch_vs_bare_aiohttp", "batch_vs_httphook"},
     "signing": {"sign_and_decode_us"},
     "memory": {"rss_1m_over_10k"},
-    "quota": {"quota_goodput", "quota_throttled", "quota_two_together", "quota_two_larger_share"},
 }
-RUNS = [("speed",), ("signing", "memory"), ("quota",)]
+RUNS = [("speed",), ("signing", "memory")]
 
 
 def run(folder: Path, *parts: str) -> subprocess.Popen[str]:
@@ -72,6 +72,38 @@ def test_the_server_answers_what_it_is_asked_over_tls(where):
     assert (pair["Callee"]["Number"], pair["Caller"]["Number"]) == ("13800138000", "02160664656")
     assert stats["requests"] == 1
     assert stats["delayed"] >= 0.004
+
+
+def test_a_campaign_is_seen_by_the_counting_simulator():
+    seen = quota.attempt(qps=100, campaigns=1, callees=150, settling=0.2)
+    outcomes = Counter(outcome for _, _, outcome in seen.events)
+    assert outcomes["accepted"] == 150
+    assert not outcomes["other"]
+    assert {client for _, client, _ in seen.events} == {quota.CLIENTS[0]}
+    assert 0 < seen.begin < seen.end < seen.events[-1][0]
+
+
+def test_quota_figures_are_those_of_the_settled_seconds(monkeypatch):
+    # In each of ten seconds 60 and 36 accepted and 4 throttled; before that only one of them.
+    first, second = quota.CLIENTS
+    events = [(place / 60, first, "accepted") for place in range(60)]
+    for each in range(1, 11):
+        events += [(each + place / 60, first, "accepted") for place in range(60)]
+        events += [(each + place / 36, second, "accepted") for place in range(36)]
+        events += [(each + place / 4, second, "throttled") for place in range(4)]
+    seen = quota.Try(100, sorted(events), 1.0, 11.0)
+    monkeypatch.setattr(quota, "attempt", lambda *_: seen)
+    tables: list[Table] = []
+    keys = quota.measure(Setting(True, None), tables.append)
+    assert keys == pytest.approx(
+        {
+            "quota_goodput": 0.96,
+            "quota_throttled": 0.04,
+            "quota_two_together": 0.96,
+            "quota_two_larger_share": 0.625,
+        }
+    )
+    assert "accepted: 60 96 96 96" in str(tables[0])
 
 
 def test_what_is_written_names_versions_and_nothing_of_this_machine(outputs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -19,6 +20,7 @@ from airflow_provider_ccc.simulator.server import SimulatorSettings, running
 from tests.support import fixture
 
 SECRET, TOKEN = "s3cr+t/Val ue&=", "tok+en/==with space"
+PROXY_AUTHORIZATION = base64.b64encode(f"user:{SECRET}".encode()).decode()
 NUMBERS = ["165787876896", "01089767654", "02160664656", "021-6066-4656"]
 CODES = [
     entry["code"].replace("{ParameterName}", "CalleeNumber").replace("{Name}", "CalleeNumber")
@@ -79,7 +81,7 @@ def forms(text: str) -> set[str]:
     return once | {quote(form, safe="") for form in once}
 
 
-@pytest.mark.parametrize("hidden", [SECRET, TOKEN, *NUMBERS, "2589767650"])
+@pytest.mark.parametrize("hidden", [SECRET, TOKEN, PROXY_AUTHORIZATION, *NUMBERS, "2589767650"])
 def test_nothing_hidden_is_printed(output, hidden):
     text, _ = output
     for form in forms(hidden):

@@ -1,0 +1,295 @@
+"""Whole campaigns over real HTTP: complete and right whatever happens on the way."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_ccc.campaign.source import split_callees
+from airflow_provider_ccc.campaign.storage import StorageError
+from airflow_provider_ccc.client.errors import CccError
+from airflow_provider_ccc.client.retry import RetryPolicy
+from airflow_provider_ccc.hooks.ccc import CccAsyncHook
+from airflow_provider_ccc.operators.ccc import CccMergeManifestsOperator, CccPickOutboundNumbersBatchOperator
+
+CANDIDATES = ["01089767654", "02160664656", "02083332222"]
+try:
+    from airflow.sdk.io import attach
+except ImportError:  # Airflow 2
+    from airflow.io.storage import attach
+
+#: The size that the project promises is 20,000 callees and 20 kills; it takes two minutes.
+CALLEES, KILLS = (20_000, 20) if os.environ.get("CCC_FULL") else (4_000, 6)
+
+
+def write_callees(path: Path, count: int) -> Path:
+    lines = (f"{13800000000 + 37 * index},c{index}\n" for index in range(count))
+    path.write_text("callee,customer\n" + "".join(lines), encoding="utf-8")
+    return path
+
+
+def resolve(callees, output, **arguments):
+    arguments = {"candidate_numbers": CANDIDATES, "part_size": 100} | arguments
+    return CccPickOutboundNumbersBatchOperator(
+        task_id="pick", callees=callees, output_path=output, **arguments
+    ).execute({})
+
+
+def lines(folder: Path, kind: str = "part") -> list[dict]:
+    files = sorted(folder.glob(f"{kind}-*.ndjson"))
+    return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def without_ids(rows: list[dict]) -> list[dict]:
+    return [row | {"request_id": ""} for row in rows]
+
+
+def start(callees: Path, output: Path) -> subprocess.Popen:
+    process = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("campaign_run.py"), callees, output],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "running\n"
+    return process
+
+
+def test_every_callee_is_resolved_though_every_third_request_fails(simulate, tmp_path):
+    simulator = simulate(fault_rate=0.3)
+    manifest = resolve(write_callees(tmp_path / "callees.csv", 1000), tmp_path / "out")
+    rows = lines(tmp_path / "out")
+    assert [row["row"] for row in rows] == list(range(1, 1001))
+    assert [row["source"]["customer"] for row in rows] == [f"c{index}" for index in range(1000)]
+    assert (manifest["callees"], manifest["resolved"], manifest["failed"], manifest["pairs"]) == (1000, 1000, 0, 1000)
+    assert manifest["calls"] == len(simulator.journal) == 1000 + manifest["retried"]
+    assert manifest["callers"] == Counter(row["caller"]["number"] for row in rows)
+    for place in ("city", "province"):
+        same = sum(row["callee"][place] == row["caller"][place] != "" for row in rows)
+        assert manifest[f"same_{place}"] == same
+    assert len({record.nonce for record in simulator.journal}) == len(simulator.journal)
+    assert manifest == json.loads((tmp_path / "out" / "_manifest.json").read_text(encoding="utf-8"))
+
+
+def test_killed_at_random_moments_it_ends_as_if_undisturbed(simulate, tmp_path):
+    """With CCC_FULL in the environment: 20,000 callees and 20 kills."""
+    simulate(fault_rate=0.02)
+    callees = write_callees(tmp_path / "callees.csv", CALLEES)
+    undisturbed = start(callees, tmp_path / "undisturbed")
+    assert undisturbed.wait() == 0, undisturbed.stderr.read()
+    source = random.Random(20260)
+    for _ in range(KILLS):
+        process = start(callees, tmp_path / "killed")
+        time.sleep(source.uniform(0.1, 1.6))
+        process.kill()
+        process.communicate()
+    last = start(callees, tmp_path / "killed")
+    last.communicate()
+    assert last.returncode == 0
+    rows = lines(tmp_path / "killed")
+    assert [row["row"] for row in rows] == list(range(1, CALLEES + 1))
+    assert without_ids(rows) == without_ids(lines(tmp_path / "undisturbed"))
+    assert not list((tmp_path / "killed").rglob("*.partial"))
+
+
+def test_terminated_it_ends_soon_and_goes_on_where_it_was(simulate, tmp_path):
+    simulator = simulate(latency_ms=50)
+    callees = write_callees(tmp_path / "callees.csv", 10_000)
+    process = start(callees, tmp_path / "out")
+    while not list((tmp_path / "out").glob("_state/*")):
+        time.sleep(0.05)
+    process.terminate()
+    # The five seconds are those that Airflow gives a task before it kills it.
+    _, errors = process.communicate(timeout=5)
+    assert process.returncode == 1
+    assert "StoppedError" in errors
+    kept = lines(tmp_path / "out")
+    assert 0 < len(kept) < 10_000
+    before = len(simulator.journal)
+    write_callees(callees, 10_000)
+    process = start(callees, tmp_path / "out")
+    process.communicate()
+    asked = {record.parameters["CalleeNumber"] for record in simulator.journal[before:]}
+    assert not asked & {row["callee"]["number"] for row in kept}
+    assert len(lines(tmp_path / "out")) == 10_000
+
+
+def test_what_becomes_of_each_row(simulate, tmp_path):
+    simulate()
+    (tmp_path / "c.csv").write_text(
+        "callee,customer\n13800138000,a\n\n+86 138 0013 8000,b\nnone,c\n,d\n02163914848,e\n", encoding="utf-8"
+    )
+    manifest = resolve(tmp_path / "c.csv", tmp_path / "out", max_failures=0.5)
+    counts = ("callees", "resolved", "failed", "skipped", "malformed", "empty_lines")
+    assert [manifest[name] for name in counts] == [5, 2, 2, 1, 2, 1]
+    assert manifest["codes"] == {"InvalidArgument": 2}
+    assert [(row["row"], row["source"]["customer"]) for row in lines(tmp_path / "out")] == [(1, "a"), (5, "e")]
+    failures = lines(tmp_path / "out", "failures")
+    assert [(row["row"], row["code"], row["source"]["customer"]) for row in failures] == [
+        (3, "InvalidArgument", "c"),
+        (4, "InvalidArgument", "d"),
+    ]
+    (skipped,) = lines(tmp_path / "out", "skipped")
+    assert (skipped["row"], skipped["reason"], skipped["source"]["customer"]) == (2, "duplicate", "b")
+    assert manifest["failures"] == ["failures-00000.ndjson"]
+    assert manifest["skips"] == ["skipped-00000.ndjson"]
+
+
+def test_malformed_numbers_beyond_max_failures_cost_no_request(simulate, tmp_path):
+    simulator = simulate()
+    with pytest.raises(AirflowFailException, match=r"2 of 3 callees failed.* allows 1.*InvalidArgument 2"):
+        resolve(["13800138000", "x", ""], tmp_path / "out", max_failures=1)
+    assert simulator.journal == []
+    assert resolve(["13800138000", "x", ""], tmp_path / "out", max_failures=2)["resolved"] == 1
+
+
+def test_refused_credentials_end_it_at_once(simulate, connection, tmp_path):
+    simulator = simulate()
+    connection(host=simulator.url, password="another")
+    with pytest.raises(AirflowFailException, match="SignatureDoesNotMatch"):
+        resolve(write_callees(tmp_path / "c.csv", 5000), tmp_path / "out", concurrency=8, max_failures=1.0)
+    assert 0 < len(simulator.journal) <= 8
+    assert lines(tmp_path / "out", "failures") == []
+
+
+def test_an_outage_ends_it_with_an_error_that_a_retry_may_mend(simulate, monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        CccAsyncHook.__init__, "__kwdefaults__", {"instance_id": None, "retry": RetryPolicy(attempts=2)}
+    )
+    simulate(fault_rate=1.0)
+    with pytest.raises(CccError) as caught:
+        resolve(write_callees(tmp_path / "c.csv", 50), tmp_path / "out", concurrency=2, max_failures=1.0)
+    assert caught.value.retryable
+    assert not list((tmp_path / "out").glob("part-*"))
+
+
+def test_what_is_throttled_is_asked_again(simulate, tmp_path):
+    simulator = simulate(qps=100)
+    manifest = resolve(write_callees(tmp_path / "c.csv", 500), tmp_path / "out")
+    assert manifest["resolved"] == 500
+    assert manifest["throttled"] == sum(record.code == "Throttling.User" for record in simulator.journal) > 0
+    assert manifest["retried"] == 0
+
+
+@pytest.mark.parametrize(
+    "change", [{"count": 2}, {"candidate_numbers": CANDIDATES[:2]}, {"part_size": 50}, {"output_format": "csv"}]
+)
+def test_the_output_of_other_parameters_is_refused_or_replaced(simulate, tmp_path, change):
+    simulator = simulate()
+    resolve(["13800138000"], tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")}
+    asked = len(simulator.journal)
+    with pytest.raises(AirflowFailException, match=f"output_path: .*differs in {next(iter(change))}"):
+        resolve(["13800138000"], tmp_path / "out", **change)
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")} == before
+    assert len(simulator.journal) == asked
+    assert resolve(["13800138000"], tmp_path / "out", **change, on_stale_output="replace")["resolved"] == 1
+
+
+def test_other_callees_are_refused_or_replaced(simulate, tmp_path):
+    simulate()
+    resolve(["13800138000", "13800138001"], tmp_path / "out", part_size=1)
+    with pytest.raises(AirflowFailException, match="differs in callees"):
+        resolve(["13800138009"], tmp_path / "out", part_size=1)
+    resolve(["13800138009"], tmp_path / "out", part_size=1, on_stale_output="replace")
+    assert [row["callee"]["number"] for row in lines(tmp_path / "out")] == ["13800138009"]
+
+
+def test_what_is_complete_is_not_repeated(simulate, tmp_path):
+    simulator = simulate()
+    first = resolve(["13800138000"], tmp_path / "out")
+    asked = len(simulator.journal)
+    assert resolve(["13800138000"], tmp_path / "out", concurrency=1, max_failures=1) == first
+    assert len(simulator.journal) == asked
+
+
+@pytest.mark.parametrize("name", ["_campaign.json", "_state/part-00000.json", "_manifest.json"])
+def test_a_state_that_cannot_be_read_is_no_empty_one(simulate, tmp_path, name):
+    simulator = simulate()
+    resolve(["13800138000"], tmp_path / "out")
+    asked = len(simulator.journal)
+    (tmp_path / "out" / name).write_text("{", encoding="utf-8")
+    with pytest.raises(StorageError, match=Path(name).name):
+        resolve(["13800138000"], tmp_path / "out")
+    assert len(simulator.journal) == asked
+
+
+def test_all_formats_and_storages_hold_the_same(simulate, tmp_path):
+    import fsspec
+    import pyarrow.parquet
+
+    simulate()
+    callees = write_callees(tmp_path / "c.csv", 30)
+    flat = [
+        [str(row["row"]), *row["callee"].values(), *row["caller"].values(), *row["source"].values()]
+        for row in _resolved(resolve(callees, tmp_path / "ndjson", part_size=10), tmp_path / "ndjson")
+    ]
+    resolve(callees, tmp_path / "csv", part_size=10, output_format="csv")
+    found = []
+    for file in sorted((tmp_path / "csv").glob("part-*.csv")):
+        with file.open(encoding="utf-8", newline="") as opened:
+            header, *rows = csv.reader(opened)
+            found += [row[:7] + row[8:] for row in rows]
+    assert header[7:] == ["request_id", "source_callee", "source_customer"]
+    assert found == flat
+    resolve(callees, tmp_path / "parquet", part_size=10, output_format="parquet")
+    files = sorted((tmp_path / "parquet").glob("part-*.parquet"))
+    rows = [list(row.values()) for file in files for row in pyarrow.parquet.read_table(file).to_pylist()]
+    assert [[str(value) for value in row[:7] + row[8:]] for row in rows] == flat
+    stored = fsspec.filesystem("memory")
+    attach("memory", fs=stored)
+    resolve(callees, "memory://campaigns/out", part_size=10)
+    rows = [json.loads(line) for name in stored.glob("/campaigns/out/part-*") for line in stored.cat(name).splitlines()]
+    assert without_ids(rows) == without_ids(lines(tmp_path / "ndjson"))
+    assert resolve(callees, "memory://campaigns/out", part_size=10)["resolved"] == 30
+
+
+def _resolved(manifest: dict, folder: Path) -> list[dict]:
+    assert manifest["parts"] == [f"part-{number:05d}.ndjson" for number in range(3)]
+    return lines(folder)
+
+
+def test_batches_are_merged(simulate, tmp_path):
+    simulate()
+    callees = write_callees(tmp_path / "c.csv", 25)
+    with callees.open("a", encoding="utf-8") as file:
+        file.write("13800000000,twice\n")
+    batches = split_callees(callees, batch_size=10)
+
+    def merge():
+        return CccMergeManifestsOperator(task_id="merge", output_path=tmp_path / "out", batches=batches).execute({})
+
+    for batch in batches[:2]:
+        resolve(batch, tmp_path / "out")
+    with pytest.raises(AirflowFailException, match="2 is not complete"):
+        merge()
+    resolve(batches[2], tmp_path / "out")
+    manifest = merge()
+    assert (manifest["callees"], manifest["resolved"], manifest["skipped"], manifest["batches"]) == (26, 25, 1, 3)
+    rows = [row for name in manifest["parts"] for row in _read(tmp_path / "out" / name)]
+    assert [row["row"] for row in rows] == list(range(1, 26))
+    assert manifest["callers"] == Counter(row["caller"]["number"] for row in rows)
+    with pytest.raises(AirflowFailException, match="all the ranges"):
+        CccMergeManifestsOperator(task_id="merge", output_path=tmp_path / "out", batches=batches[1:]).execute({})
+
+
+def _read(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_no_number_and_no_secret_is_logged(simulate, tmp_path, logs):
+    simulate(fault_rate=0.2)
+    resolve(["13800138000", "0216391484x8", "02163914848"], tmp_path / "out", max_failures=1)
+    assert "3 callees" in logs.text
+    for secret in ("13800138000", "02163914848", "testsecret", *CANDIDATES):
+        assert secret not in logs.text
