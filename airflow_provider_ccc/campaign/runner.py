@@ -116,6 +116,7 @@ class Runner:
         self._failures = Counter(output.total.codes)
         self._resolved_before: PickOperation | None = None
         self._answered = time.monotonic()
+        self._stopped = False
         self._stop: Callable[[], None] | None = None
 
     def run(self) -> None:
@@ -132,6 +133,7 @@ class Runner:
 
     def stop(self) -> None:
         """End a run from a signal handler or another thread; finished parts are kept."""
+        self._stopped = True
         if self._stop is not None:
             self._stop()
 
@@ -143,6 +145,8 @@ class Runner:
             loop.call_soon_threadsafe(stopping.set)
 
         self._stop = stop_soon
+        if self._stopped:  # before there was anything to stop
+            stopping.set()
         self._gate = Gate(self._pacer)
         self._room = asyncio.Event()
         self._room.set()

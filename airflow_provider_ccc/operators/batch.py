@@ -128,6 +128,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
         self.instance_id = instance_id
         self.ccc_conn_id = ccc_conn_id
         self._runner: Runner | None = None
+        self._killed = False
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
         super()._do_render_template_fields(*args, **kwargs)
@@ -197,6 +198,8 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
                     self.log.info("Going on after %d callees that earlier tries finished", output.total.callees)
                 progress = Progress(self.log, survey.rows, output.total.callees, _tags(context))
                 self._runner = Runner(source, output, operation, hook, limits, progress)
+                if self._killed:
+                    self._runner.stop()
                 try:
                     self._runner.run()
                 finally:
@@ -209,6 +212,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
 
     def on_kill(self) -> None:
         """Stop; finished parts are kept."""
+        self._killed = True
         if self._runner is not None:
             self._runner.stop()
 

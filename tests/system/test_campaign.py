@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_ccc.campaign.runner import StoppedError
 from airflow_provider_ccc.campaign.source import split_callees
 from airflow_provider_ccc.campaign.storage import StorageError
 from airflow_provider_ccc.client.errors import CccError
@@ -122,6 +123,18 @@ def test_terminated_it_ends_soon_and_goes_on_where_it_was(simulate, tmp_path):
     asked = {record.parameters["CalleeNumber"] for record in simulator.journal[before:]}
     assert not asked & {row["callee"]["number"] for row in kept}
     assert len(lines(tmp_path / "out")) == 10_000
+
+
+def test_stopped_before_it_begins_it_asks_for_nothing(simulate, tmp_path):
+    simulator = simulate(latency_ms=200)
+    operator = CccPickOutboundNumbersBatchOperator(
+        task_id="pick", callees=["13800138000"], output_path=tmp_path, candidate_numbers=CANDIDATES
+    )
+    operator.on_kill()
+    with pytest.raises(StoppedError):
+        operator.execute({})
+    assert len(simulator.journal) <= 1
+    assert not list(tmp_path.glob("part-*"))
 
 
 def test_what_becomes_of_each_row(simulate, tmp_path):
