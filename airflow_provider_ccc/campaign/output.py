@@ -93,8 +93,8 @@ class Output:
         found = self.folder.read(IDENTITY)
         if found is None:
             names = self.folder.names()
-            foreign = MANIFEST in names or any(parts.part_of(name) is not None for name in names)
-            if foreign:
+            ours = MANIFEST in names or any(parts.part_of(name) is not None for name in names)
+            if ours or self.folder.names(parts.STATES):
                 self._stale(f"it has no {IDENTITY}", on_stale)
             self._begin()
             return

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_ccc.campaign import parts
+from airflow_provider_ccc.campaign.formats import encoder_of
+from airflow_provider_ccc.campaign.parts import FailedRow, Part, SkippedRow, Tally
+from airflow_provider_ccc.campaign.storage import LocalFolder, StorageError
+from airflow_provider_ccc.client.models import DialNumberPair, PhoneNumber
+
+BEIJING = PhoneNumber("01089767654", "北京", "北京")
+SUZHOU, NANJING = PhoneNumber("051212345678", "苏州", "江苏"), PhoneNumber("02512345678", "南京", "江苏")
+NOWHERE = PhoneNumber("4001234567")
+
+
+class Recording(LocalFolder):
+    """Notes which files are written; refuses one.
+
+    :param refused: its name.
+    """
+
+    def __init__(self, path, refused: str = "") -> None:
+        super().__init__(path)
+        self.written: list[str] = []
+        self.refused = refused
+
+    def write(self, name: str, data: bytes) -> None:
+        if name == self.refused:
+            raise StorageError(name)
+        self.written.append(name)
+        super().write(name, data)
+
+
+def a_part() -> Part:
+    """Give part 3, of five rows that came in disorder: two resolved, two failed, and one skipped."""
+    part = Part(3, 5)
+    part.tally.calls, part.tally.throttled = 7, 2
+    part.failed(FailedRow(20, "InvalidArgument", "malformed", "", {"callee": "x"}), asked=False)
+    part.resolved(19, [DialNumberPair(SUZHOU, NANJING), DialNumberPair(SUZHOU, SUZHOU)], "R-19", {"id": 19})
+    part.skipped(SkippedRow(18, "duplicate", {"id": 18}))
+    assert not part.finished
+    part.failed(FailedRow(17, "NoPairs", "none", "R-17", {"id": 17}))
+    part.resolved(16, [DialNumberPair(NOWHERE, NOWHERE)], "R-16", {"id": 16})
+    return part
+
+
+def read(path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_part_is_written_in_the_sources_order_and_its_state_last(tmp_path):
+    part, folder = a_part(), Recording(tmp_path)
+    assert part.finished
+    tally = part.write(folder, encoder_of("ndjson"), "ndjson", None)
+    assert folder.written[-1] == "_state/part-00003.json"
+    assert set(folder.written[:-1]) == {"part-00003.ndjson", "failures-00003.ndjson", "skipped-00003.ndjson"}
+    assert [row["row"] for row in read(tmp_path / "part-00003.ndjson")] == [16, 19, 19]
+    assert read(tmp_path / "failures-00003.ndjson") == [
+        {"row": 17, "code": "NoPairs", "message": "none", "request_id": "R-17", "source": {"id": 17}},
+        {"row": 20, "code": "InvalidArgument", "message": "malformed", "request_id": "", "source": {"callee": "x"}},
+    ]
+    assert read(tmp_path / "skipped-00003.ndjson") == [{"row": 18, "reason": "duplicate", "source": {"id": 18}}]
+    assert parts.completed(folder) == {3: tally}
+    assert tally == Tally(
+        callees=5,
+        resolved=2,
+        failed=2,
+        skipped=1,
+        pairs=3,
+        same_city=1,
+        same_province=2,
+        calls=7,
+        throttled=2,
+        retried=2,
+        callers={NANJING.number: 1, SUZHOU.number: 1, NOWHERE.number: 1},
+        codes={"NoPairs": 1, "InvalidArgument": 1},
+    )
+
+
+def test_what_nobody_failed_or_skipped_has_no_file(tmp_path):
+    part, folder = Part(0, 1), Recording(tmp_path)
+    part.resolved(1, [DialNumberPair(BEIJING, BEIJING)], "R", {})
+    part.write(folder, encoder_of("csv"), "csv", ())
+    assert folder.written == ["part-00000.csv", "_state/part-00000.json"]
+
+
+def test_a_part_of_failures_alone_has_an_empty_file(tmp_path):
+    part = Part(0, 1)
+    part.failed(FailedRow(1, "NoPairs", "none", "R", {}))
+    part.write(Recording(tmp_path), encoder_of("ndjson"), "ndjson", None)
+    assert (tmp_path / "part-00000.ndjson").read_bytes() == b""
+
+
+@pytest.mark.parametrize("refused", ["part-00003.ndjson", "failures-00003.ndjson", "skipped-00003.ndjson"])
+def test_a_part_that_is_not_whole_is_not_complete(tmp_path, refused):
+    folder = Recording(tmp_path, refused)
+    with pytest.raises(StorageError):
+        a_part().write(folder, encoder_of("ndjson"), "ndjson", None)
+    assert parts.completed(folder) == {}
+
+
+def test_tallies_are_added():
+    total = Tally(callees=3, calls=4, callers={"a": 1}, codes={"x": 2})
+    total.add(Tally(callees=2, calls=1, retried=1, callers={"a": 2, "b": 1}))
+    assert total == Tally(callees=5, calls=5, retried=1, callers={"a": 3, "b": 1}, codes={"x": 2})
+    assert Tally() == Tally(callers={}, codes={})  # none shares another's
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("part-00000.json", b"{"),
+        ("part-00000.json", b""),
+        ("part-00000.json", b"\xff"),
+        ("part-00000.json", b'{"callees": "1"}'),
+        ("part-none.json", b"{}"),
+        ("other.txt", b"{}"),
+    ],
+)
+def test_a_state_that_is_none_is_an_error(tmp_path, name, content):
+    folder = LocalFolder(tmp_path)
+    folder.write(f"_state/{name}", content)
+    with pytest.raises(StorageError, match=f"{name} is no state of a part"):
+        parts.completed(folder)
+
+
+def test_file_names():
+    assert parts.file_name("part", 7, "csv") == "part-00007.csv"
+    assert parts.file_name("part", 123456, "csv") == "part-123456.csv"
+    names = ["part-00007.csv", "failures-00007.ndjson", "skipped-123456.ndjson"]
+    assert [parts.part_of(name) for name in names] == [7, 7, 123456]
+    for other in ("part-7.csv", "part-00007", "_manifest.json", "apart-00007.csv", "part-00007.csv.gz"):
+        assert parts.part_of(other) is None
