@@ -87,6 +87,9 @@ class Limits:
     max_qps: float | None
     max_failures: int
 
+    def __post_init__(self) -> None:
+        Pacer(self.max_qps)  # refuses a wrong one before any output is touched
+
 
 class Runner:
     """One try of a campaign.
@@ -172,7 +175,8 @@ class Runner:
 
     def _end_writing(self) -> None:
         """Have the parts written that are finished, unless the storage lets them wait."""
-        self._output.folder.give_up()
+        if self._writes:  # a run that ended well has none, and its manifest is still to be written
+            self._output.folder.give_up()
         wait(self._writes, timeout=_LAST_WRITE)
         self._writer.shutdown(wait=False, cancel_futures=True)
 
