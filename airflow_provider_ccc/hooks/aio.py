@@ -14,6 +14,7 @@ import requests
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import BaseHook
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
+from yarl import URL
 
 from airflow_provider_ccc.client.errors import (
     CccCertificateError,
@@ -24,10 +25,10 @@ from airflow_provider_ccc.client.errors import (
 from airflow_provider_ccc.client.health import Health, assess
 from airflow_provider_ccc.client.models import Instance, InstanceNumber, PickedNumbers
 from airflow_provider_ccc.client.operations import Operation
-from airflow_provider_ccc.client.protocol import CONTENT_TYPE, MAX_ANSWER_BYTES
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.hooks.common import CccConnectionMixin, health_requirements
 from airflow_provider_ccc.hooks.deadlines import Deadlines
+from airflow_provider_ccc.hooks.exchange import Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,28 +64,25 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
         self.ccc_conn_id = ccc_conn_id
         self.instance_id = instance_id
         self.retry = retry or RetryPolicy()
-        self._session: aiohttp.ClientSession | None = None
-        self._proxy: str | None = None
+        self._exchange: Exchange | None = None
+        self._proxied = False
 
     async def __aenter__(self) -> Self:
         if "settings" not in vars(self):
             connection = await get_async_connection(self.ccc_conn_id)
             # In a thread, because masking what is secret in it may speak to Airflow's supervisor, and that blocks.
             vars(self)["settings"] = await asyncio.to_thread(self._checked, connection)
-        tls, self._proxy = await asyncio.to_thread(_prepare_transport, self.settings)
+        tls, proxy = await asyncio.to_thread(_prepare_transport, self.settings)
         connect, read = self.settings.timeout
         self._deadlines = Deadlines(connect + read)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect),
-        )
+        self._proxied = proxy is not None
+        self._exchange = Exchange(self.settings.endpoint.url, tls=tls, proxy=proxy, connect_timeout=connect)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            await exchange.close()
 
     # --- operations -------------------------------------------------------------------------------------------------
 
@@ -140,25 +138,17 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
 
         :raises CccError: of the class that says what to do about it.
         """
-        if self._session is None:
+        if self._exchange is None:
             raise RuntimeError("CccAsyncHook makes calls within 'async with CccAsyncHook(...) as hook' only")
         sent = self.protocol.prepare(operation)
         problem: CccError
         try:
             with self._deadlines.watch():
-                response = await self._session.request(
-                    sent.method,
-                    sent.url,
-                    data=aiohttp.BytesPayload(sent.body, content_type=CONTENT_TYPE),
-                    headers=sent.headers or None,
-                    proxy=self._proxy,
-                    allow_redirects=False,  # one would carry the signed form to another host
-                )
-                body = await _read(response)
+                status, headers, body = await self._exchange.send(sent)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            problem = _transport_error(error, proxied=self._proxy is not None)
+            problem = _transport_error(error, proxied=self._proxied)
         else:
-            return self.protocol.decode(operation, response.status, response.headers, body, sent=sent)
+            return self.protocol.decode(operation, status, headers, body, sent=sent)
         # Outside of the handler, so that the library's own text, which has addresses in it, is not chained to it.
         raise problem
 
@@ -204,23 +194,16 @@ def _http_proxy(url: str, proxies: Mapping[str, str]) -> str | None:
     scheme, _, address = proxy.partition("://")
     if scheme.lower() not in ("http", "https"):
         raise CccParameterError("proxy", "is no HTTP proxy, and the asynchronous hook can use no other")
-    if not address.strip("/"):  # aiohttp would go without one
+    if not address.strip("/") or not _is_url(proxy):  # without an address aiohttp would go without a proxy
         raise CccParameterError("host or proxy", _BAD_ADDRESS)
     return proxy
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read a body that is not endless; decoding refuses what is beyond the size."""
-    length = response.content_length or MAX_ANSWER_BYTES
-    if length < MAX_ANSWER_BYTES and "Content-Encoding" not in response.headers:
-        return await response.read()  # which closes the connection if it fails
-    body = bytearray()
-    async with response:  # which closes it if anything is left to read
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) > MAX_ANSWER_BYTES:
-                break
-    return bytes(body)
+def _is_url(text: str) -> bool:
+    try:
+        return bool(URL(text).host)
+    except ValueError:
+        return False
 
 
 def _transport_error(error: Exception, *, proxied: bool) -> CccError:

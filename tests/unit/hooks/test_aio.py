@@ -267,29 +267,29 @@ def test_calls_outside_of_async_with(connection):
         with pytest.raises(RuntimeError, match="within 'async with"):
             await hook.get_instance()
         async with hook:
-            session = hook._session
-            assert not session.closed
-        assert session.closed
+            connector = hook._exchange._connector
+            assert not connector.closed
+        assert connector.closed
         with pytest.raises(RuntimeError, match="within 'async with"):
             await hook.get_instance()
 
     asyncio.run(main())
 
 
-def test_the_session_is_closed_after_an_error_too(connection):
+def test_connections_are_closed_after_an_error_too(connection):
     hook = CccAsyncHook()
 
-    sessions = []
+    connectors = []
 
     async def main():
         async with hook:
-            sessions.append(hook._session)
+            connectors.append(hook._exchange._connector)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(main())
-    assert sessions[0].closed
-    assert hook._session is None
+    assert connectors[0].closed
+    assert hook._exchange is None
 
 
 # --- proxies and certificates ---------------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ def test_a_proxy_that_cannot_be_used(connection, proxy, says):
     with pytest.raises(errors.CccParameterError, match=says) as caught:
         asyncio.run(main())
     assert "secret" not in str(caught.value)
-    assert hook._session is None
+    assert hook._exchange is None
 
 
 @pytest.fixture
@@ -499,14 +499,14 @@ def test_what_fails_below_http(connection, raised, kind, code, says):
     async def main():
         async with CccAsyncHook(retry=NO_RETRY) as hook:
 
-            async def request(*_, **__):
+            async def send(_):
                 raise raised
 
-            session, hook._session = hook._session, SimpleNamespace(request=request)
+            exchange, hook._exchange = hook._exchange, SimpleNamespace(send=send)
             try:
                 await hook.get_instance()
             finally:
-                hook._session = session
+                hook._exchange = exchange
 
     with pytest.raises(errors.CccError) as caught:
         asyncio.run(main())
