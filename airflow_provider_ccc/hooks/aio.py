@@ -27,7 +27,6 @@ from airflow_provider_ccc.client.models import Instance, InstanceNumber, PickedN
 from airflow_provider_ccc.client.operations import Operation
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.hooks.common import CccConnectionMixin, health_requirements
-from airflow_provider_ccc.hooks.deadlines import Deadlines
 from airflow_provider_ccc.hooks.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -74,9 +73,10 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
             vars(self)["settings"] = await asyncio.to_thread(self._checked, connection)
         tls, proxy = await asyncio.to_thread(_prepare_transport, self.settings)
         connect, read = self.settings.timeout
-        self._deadlines = Deadlines(connect + read)
         self._proxied = proxy is not None
-        self._exchange = Exchange(self.settings.endpoint.url, tls=tls, proxy=proxy, connect_timeout=connect)
+        self._exchange = Exchange(
+            self.settings.endpoint.url, tls=tls, proxy=proxy, connect_timeout=connect, timeout=connect + read
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -143,8 +143,7 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
         sent = self.protocol.prepare(operation)
         problem: CccError
         try:
-            with self._deadlines.watch():
-                status, headers, body = await self._exchange.send(sent)
+            status, headers, body = await self._exchange.send(sent)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             problem = _transport_error(error, proxied=self._proxied)
         else:

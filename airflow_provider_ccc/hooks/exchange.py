@@ -1,34 +1,25 @@
-"""Sends a signed request over a connection of aiohttp's, and reads the reply.
+"""Exchanges of requests for replies with one host: which connection each takes, and how long it may.
 
-``ClientSession.request`` makes some thirty objects for each call, which costs two thirds of the time that a campaign's
-call takes. What is sent here is ready bytes, and always to the same host; so aiohttp opens the connections, keeps them
-alive and parses what comes back, and its session is left out.
+``aiohttp.ClientSession.request`` makes some thirty objects for each call, which costs two thirds of what a campaign's
+call does. Here the requests are ready bytes, all to the same host; so aiohttp opens the connections, with all that may
+take (names, TLS, proxies), and what is sent over them is up to :class:`~airflow_provider_ccc.hooks.wire.Wire`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import NamedTuple
 
 import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
-from multidict import CIMultiDictProxy
 from yarl import URL
 
 from airflow_provider_ccc import __version__
 from airflow_provider_ccc.client.errors import CccParameterError
-from airflow_provider_ccc.client.protocol import CONTENT_TYPE, MAX_ANSWER_BYTES, SignedRequest
+from airflow_provider_ccc.client.protocol import CONTENT_TYPE, SignedRequest
+from airflow_provider_ccc.hooks.wire import Reply, Wire
 
-_USER_AGENT = f"airflow-provider-ccc/{__version__} aiohttp/{aiohttp.__version__}"
-
-
-class Reply(NamedTuple):
-    """What came back."""
-
-    status: int
-    headers: CIMultiDictProxy[str]
-    body: bytes
+#: An idle connection is not used again after so many seconds: the server may be about to close it.
+_KEEP_ALIVE = 15.0
 
 
 class Exchange:
@@ -39,82 +30,101 @@ class Exchange:
     :param url: of the host.
     :param tls: which certificates to trust, or ``False`` for no check.
     :param proxy: an HTTP proxy's URL.
-    :param connect_timeout: for a connection to be opened, in seconds.
+    :param connect_timeout: seconds for a connection to be opened.
+    :param timeout: seconds for an exchange, opening a connection included; it can take up to a tenth, and at most a
+        second, more.
     """
 
-    def __init__(self, url: str, *, tls: ssl.SSLContext | bool, proxy: str | None, connect_timeout: float) -> None:
+    def __init__(
+        self, url: str, *, tls: ssl.SSLContext | bool, proxy: str | None, connect_timeout: float, timeout: float
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
         self._connector = aiohttp.TCPConnector(limit=0, ssl=tls)
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
+        self._connect_timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
         # Tells the connector whom to connect to and through which proxy; it is never sent itself.
-        self._to = aiohttp.ClientRequest(
-            "POST", URL(url), proxy=URL(proxy) if proxy else None, loop=asyncio.get_running_loop()
-        )
-        self._through_proxy = proxy is not None and not self._to.is_ssl()
+        via = URL(proxy) if proxy else None
+        self._to = aiohttp.ClientRequest("POST", URL(url), proxy=via, loop=self._loop)
+        # With TLS the connector has the proxy make a tunnel, and what goes through it is none of the proxy's.
+        self._proxy = None if self._to.is_ssl() else via
         self._heads: dict[str, bytes] = {}
+        self._timeout = timeout
+        self._idle: list[Wire] = []
+        self._busy: set[Wire] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
     async def close(self) -> None:
+        """Close all connections; exchanges that are under way fail."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for wire in (*self._idle, *self._busy):
+            wire.close()
         await self._connector.close()
 
     async def send(self, request: SignedRequest) -> Reply:
         """Make one exchange. Redirects are not followed: one would carry the signed form to another host.
 
-        :returns: the reply; of one that is longer than :data:`MAX_ANSWER_BYTES` no more than that and a little.
-        :raises aiohttp.ClientError: as a session does, or any of ``OSError``, ``TimeoutError`` and ``ValueError``.
+        :raises aiohttp.ClientError: as a session of aiohttp would, or one of ``OSError`` and ``ValueError``.
+        :raises TimeoutError: it took too long.
         """
-        connection = await self._connector.connect(self._to, [], self._timeout)
+        data = self._head(request) + request.body
+        begun = self._loop.time()
+        wire = self._take(begun) or await self._open()
+        self._busy.add(wire)
+        if self._timer is None:
+            self._look()
         try:
-            protocol, transport = connection.protocol, connection.transport
-            if protocol is None or transport is None or transport.is_closing():
-                raise aiohttp.ClientConnectionResetError("the connection was closed")
-            protocol.set_response_params(read_until_eof=True)
-            transport.write(self._head(request) + request.body)
-            message, payload = await protocol.read()
-            while message.code < 200 and message.code != 101:  # such as 100 Continue: the answer is still to come
-                message, payload = await protocol.read()
-            body = await payload.readany()
-            if not payload.at_eof():
-                body = await _rest(payload, body)
-        except HttpProcessingError:
-            connection.close()
-            raise aiohttp.ClientPayloadError("the reply is no HTTP") from None
-        except BaseException:
-            connection.close()
-            raise
-        if payload.is_eof():
-            connection.release()
-        else:
-            connection.close()
-        return Reply(message.code, message.headers, body)
+            reply = await wire.send(data, begun)
+        finally:
+            self._busy.discard(wire)
+            if wire.reusable:
+                wire.since = self._loop.time()
+                self._idle.append(wire)
+            else:
+                wire.close()
+        return reply
+
+    def _take(self, now: float) -> Wire | None:
+        """Take the connection that was used last; of those that stand idle for long, most are closed by the server."""
+        while self._idle:
+            wire = self._idle.pop()
+            if wire.reusable and now - wire.since < _KEEP_ALIVE:
+                return wire
+            wire.close()
+        return None
+
+    async def _open(self) -> Wire:
+        async with asyncio.timeout(self._timeout):
+            return Wire(await self._connector.connect(self._to, [], self._connect_timeout), self._loop)
+
+    def _look(self) -> None:
+        """Look at all exchanges once in a while, and end those that are overdue: a timer for each costs far more."""
+        overdue = self._loop.time() - self._timeout
+        for wire in tuple(self._busy):
+            if wire.since < overdue:
+                wire.fail(TimeoutError())
+        self._timer = self._loop.call_later(min(1.0, self._timeout / 10), self._look) if self._busy else None
 
     def _head(self, request: SignedRequest) -> bytes:
+        """Write the request's head; what all requests to one URL begin with is made once."""
         start = self._heads.get(request.url)
         if start is None:
             start = self._heads[request.url] = self._start(request)
-        own = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
-        if own.count("\n") != len(request.headers):
-            raise CccParameterError("security_token", "has a line break in it")
-        return b"%b%bContent-Length: %d\r\n\r\n" % (start, own.encode("ascii"), len(request.body))
+        own = b""
+        if request.headers:
+            own = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items()).encode("ascii")
+            if own.count(b"\n") != len(request.headers) or own.count(b"\r") != len(request.headers):
+                raise CccParameterError("security_token", "has a line break in it")
+        return b"%b%bContent-Length: %d\r\n\r\n" % (start, own, len(request.body))
 
     def _start(self, request: SignedRequest) -> bytes:
-        """Write what all requests to a URL begin with."""
-        url = URL(request.url, encoded=True)
-        target = request.url if self._through_proxy else url.raw_path_qs
         headers = {
             "Host": self._to.headers["Host"],
-            "User-Agent": _USER_AGENT,
+            "User-Agent": f"airflow-provider-ccc/{__version__} aiohttp/{aiohttp.__version__}",
             "Accept": "*/*",
-            "Accept-Encoding": "gzip, deflate",
             "Content-Type": CONTENT_TYPE,
         }
-        if self._through_proxy and "Proxy-Authorization" in self._to.headers:
-            headers["Proxy-Authorization"] = self._to.headers["Proxy-Authorization"]
+        if self._proxy is not None and (auth := aiohttp.BasicAuth.from_url(self._proxy)):
+            headers["Proxy-Authorization"] = auth.encode()
+        target = request.url if self._proxy is not None else URL(request.url, encoded=True).raw_path_qs
         lines = (f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "")
         return "\r\n".join(lines).encode("ascii")
-
-
-async def _rest(payload: aiohttp.StreamReader, begun: bytes) -> bytes:
-    """Read the rest of a body that is not endless; decoding refuses what is beyond the size."""
-    body = bytearray(begun)
-    while not payload.at_eof() and len(body) <= MAX_ANSWER_BYTES:
-        body += await payload.readany()
-    return bytes(body)
