@@ -215,14 +215,13 @@ class Runner:
 
     async def _resolve(self, row: Row, part: Part) -> None:
         operation = self._operation.for_callee(row.number)
+        picked: PickedNumbers | CccError
         try:
-            picked = await self._retry.call_async(
-                lambda: self._attempt(operation, part.tally), self._hook.protocol.correct_clock
-            )
+            picked = await self._attempt(operation, part.tally)
         except CccError as error:
-            if not await self._is_about_the_callee(error):
-                raise
-            self._fail(part, FailedRow(row.place, error.code, error.message, error.request_id, row.fields))
+            picked = await self._try_again(operation, part.tally, error)
+        if isinstance(picked, CccError):
+            self._fail(part, FailedRow(row.place, picked.code, picked.message, picked.request_id, row.fields))
             return
         if not picked.pairs:
             what = "the service picked no number for this callee"
@@ -232,11 +231,26 @@ class Runner:
         self._progress.resolved += 1
         part.resolved(row.place, picked.pairs, picked.request_id, row.fields)
 
+    async def _try_again(self, operation: PickOperation, tally: Tally, first: CccError) -> PickedNumbers | CccError:
+        """Go on after a call failed.
+
+        :returns: its answer in the end, or an error that is about this callee only.
+        """
+        try:
+            return await self._retry.go_on(
+                first, lambda: self._attempt(operation, tally), self._hook.protocol.correct_clock
+            )
+        except CccError as error:
+            if await self._is_about_the_callee(error):
+                return error
+            raise
+
     async def _attempt(self, operation: PickOperation, tally: Tally) -> PickedNumbers:
         """Make a call when the pace allows, again and again as long as it is throttled."""
         progress = self._progress
         while True:
-            await self._gate.wait()
+            if not self._gate.is_open():
+                await self._gate.wait()
             tally.calls += 1
             progress.calls += 1
             begun = time.monotonic()

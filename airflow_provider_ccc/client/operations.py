@@ -95,7 +95,9 @@ class PickOperation(Operation[PickedNumbers]):
         :raises CccParameterError: naming ``callee_number``.
         """
         other = object.__new__(type(self))
-        vars(other).update(vars(self), callee_number=numbers.normalise(callee_number, "callee_number"))
+        fields = other.__dict__
+        fields.update(self.__dict__)
+        fields["callee_number"] = numbers.normalise(callee_number, "callee_number")
         return other
 
     def parameters(self) -> dict[str, str]:

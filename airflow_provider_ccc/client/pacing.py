@@ -31,8 +31,8 @@ PROMPT = CREDIT / 2
 #: Each time between two calls is random by this fraction up or down. Strictly periodic callers fall into step, and
 #: then always the same one finds the quota used up.
 DITHER = 0.075
-#: Slow start: calls per second gained with every accepted call, so the rate grows e-fold in a fifth of a second.
-START_GROWTH = 5.0
+#: Slow start: calls per second gained with every accepted call, so the rate grows by half in every tick.
+START_GROWTH = 10.0
 #: It ends with this many throttled answers: one may be bad luck where others use up the quota.
 START_THROTTLED = 8
 #: The first estimate is no lower: if next to nothing was accepted, others may just have used up the quota.
@@ -213,14 +213,23 @@ class Gate:
         self._clock = clock
         self._queue: deque[asyncio.Future[None]] = deque()
 
+    def is_open(self) -> bool:
+        """Say whether this caller may send at once, which the pacer is then told; if not, it is to :meth:`wait`.
+
+        As a rule it may, and then this is all that a call costs.
+        """
+        if self._queue:
+            return False
+        now = self._clock()
+        if self._pacer.delay(now) > 0:
+            return False
+        self._pacer.sent(now)
+        return True
+
     async def wait(self) -> None:
         """Return when this caller may send, which the pacer is told."""
-        # As a rule nobody waits, and this is all that a call costs.
-        if not self._queue:
-            now = self._clock()
-            if self._pacer.delay(now) <= 0:
-                self._pacer.sent(now)
-                return
+        if self.is_open():
+            return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append(turn)
         if len(self._queue) == 1:

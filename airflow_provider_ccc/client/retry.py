@@ -61,7 +61,17 @@ class RetryPolicy:
         try:
             return await attempt()
         except CccError as error:
-            failed: list[CccError] = [error]
+            first = error
+        return await self.go_on(first, attempt, correct_clock)
+
+    async def go_on(
+        self, first: CccError, attempt: Callable[[], Awaitable[Answer]], correct_clock: Callable[[CccError], bool]
+    ) -> Answer:
+        """Do what is left of :meth:`call_async` after the first attempt failed, if anything is.
+
+        :param first: its error.
+        """
+        failed = [first]
 
         async def again() -> Answer:
             if failed:
