@@ -37,9 +37,90 @@ CONNECTION: dict[str, Any] = {
             "description": "The call centre instance that is used where a task names none.",
             "schema": {"type": ["string", "null"]},
         },
+        "api_version": {
+            "label": "API version",
+            "description": "2017-07-05 for a 1.x instance, whose id is a UUID; 2020-07-01 for a 2.x one.",
+            "schema": {
+                "type": ["string", "null"],
+                "enum": ["2017-07-05", "2020-07-01"],
+                "default": "2017-07-05",
+            },
+        },
+        "signature": {
+            "label": "Signature",
+            "description": "v1 (HMAC-SHA1) or v3 (ACS3-HMAC-SHA256); empty for the API version's own.",
+            "schema": {"type": ["string", "null"], "enum": [None, "v1", "v3"]},
+        },
+        "credentials": {
+            "label": "Credentials",
+            "description": "Where the AccessKey comes from; all but access_key and sts need the extra [credentials].",
+            "schema": {
+                "type": ["string", "null"],
+                "enum": [
+                    "access_key",
+                    "sts",
+                    "ram_role_arn",
+                    "oidc_role_arn",
+                    "ecs_ram_role",
+                    "credentials_uri",
+                    "default",
+                ],
+                "default": "access_key",
+            },
+        },
         "security_token": {
             "label": "STS token",
             "description": "Only for a temporary AccessKey of the Security Token Service.",
+            "schema": {"type": ["string", "null"], "format": "password"},
+        },
+        "role_arn": {
+            "label": "Role ARN",
+            "description": "The RAM role to assume, for ram_role_arn and oidc_role_arn.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "role_session_name": {
+            "label": "Role session name",
+            "description": "What the role's use is called in audit logs.",
+            "schema": {"type": ["string", "null"], "default": "airflow-provider-ccc"},
+        },
+        "role_session_expiration": {
+            "label": "Role session expiration (seconds)",
+            "description": "How long a role's credentials are good before they are fetched anew.",
+            "schema": {"type": ["integer", "null"], "default": 3600, "minimum": 900, "maximum": 43200},
+        },
+        "policy": {
+            "label": "Role policy",
+            "description": "JSON that narrows what the role's credentials may do.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "external_id": {
+            "label": "External ID",
+            "description": "For ram_role_arn, if the role's trust policy asks for one.",
+            "schema": {"type": ["string", "null"], "format": "password"},
+        },
+        "sts_endpoint": {
+            "label": "STS endpoint",
+            "description": "The host of the Security Token Service; empty for sts.aliyuncs.com.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "oidc_provider_arn": {
+            "label": "OIDC provider ARN",
+            "description": "For oidc_role_arn (RRSA).",
+            "schema": {"type": ["string", "null"]},
+        },
+        "oidc_token_file_path": {
+            "label": "OIDC token file",
+            "description": "For oidc_role_arn (RRSA): the file on the worker that holds the token.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "role_name": {
+            "label": "ECS role name",
+            "description": "For ecs_ram_role; empty for the one role of the ECS instance.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "credentials_uri": {
+            "label": "Credentials URI",
+            "description": "For credentials_uri: an address that answers with temporary credentials.",
             "schema": {"type": ["string", "null"], "format": "password"},
         },
         "timeout": {

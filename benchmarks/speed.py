@@ -274,8 +274,8 @@ def measure_latency(setting: Setting, show: Callable[[Table], None]) -> Mapping[
             peer.run(in_flight)
         before = at.stats()
         for contestant in contestants:
-            contestant.calls = 2 * in_flight if setting.quick else round(CAMPAIGN * most)
-        rounds(contestants, at, 1 if setting.quick else 5)
+            contestant.calls = 2 * in_flight if setting.quick else 100_000
+        rounds(contestants, at, 1 if setting.quick else 3)
         after = at.stats()
     delay = 1000 * (after["delayed"] - before["delayed"]) / (after["requests"] - before["requests"])
     rows = [

@@ -237,9 +237,7 @@ class Runner:
         :returns: its answer in the end, or an error that is about this callee only.
         """
         try:
-            return await self._retry.go_on(
-                first, lambda: self._attempt(operation, tally), self._hook.protocol.correct_clock
-            )
+            return await self._retry.go_on(first, lambda: self._attempt(operation, tally), self._hook.protocol.remedy)
         except CccError as error:
             if await self._is_about_the_callee(error):
                 return error
@@ -284,7 +282,7 @@ class Runner:
             return False
         probe, tally = self._resolved_before, Tally()
         with contextlib.suppress(CccError):
-            await _PROBE.call_async(lambda: self._attempt(probe, tally), self._hook.protocol.correct_clock)
+            await _PROBE.call_async(lambda: self._attempt(probe, tally), self._hook.protocol.remedy)
             return True
         return False
 

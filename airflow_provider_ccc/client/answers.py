@@ -93,6 +93,14 @@ def text(tree: Tree, name: str) -> str:
     raise _unexpected(f"has a {type(value).__name__} where {name} should be text")
 
 
+def integer(tree: Tree, name: str) -> int:
+    """Read an integer that may come as text; an absent one is 0."""
+    value = text(tree, name).strip() or "0"
+    if not (value.isascii() and value.isdecimal() and len(value) < 20):
+        raise _unexpected(f"has a {name} that is no count")
+    return int(value)
+
+
 def flag(tree: Tree, name: str) -> bool:
     """Read a boolean that may come as text; an absent one is false."""
     value = tree.get(name)
@@ -168,19 +176,41 @@ class _UsualPick(msgspec.Struct, rename="pascal"):
     dial_number_pairs: _Pairs
 
 
+class _UsualPick2020(msgspec.Struct, rename="pascal"):
+    request_id: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]{1,100}\\Z")]
+    code: Literal["OK"]
+    data: list[_Pair]
+    success: bool = True  # not documented, but if it says no, it means it
+
+
 _decode_usual_pick = msgspec.json.Decoder(_UsualPick).decode
+_decode_usual_pick_2020 = msgspec.json.Decoder(_UsualPick2020).decode
+
+#: A request id, and pairs.
+RequestedPairs = tuple[str, tuple[DialNumberPair, ...]]
 
 
-def usual_pairs(body: bytes) -> tuple[str, tuple[DialNumberPair, ...]] | None:
+def usual_pairs(body: bytes) -> RequestedPairs | None:
     """Read a request id and pairs if every part is there and of the type that it should be; else ``None``."""
     try:
         usual = _decode_usual_pick(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    if not usual.success:
+    return _requested(usual.request_id, usual.dial_number_pairs.dial_number_pair) if usual.success else None
+
+
+def usual_pairs_2020(body: bytes) -> RequestedPairs | None:
+    """Do what :func:`usual_pairs` does for an answer of 2020-07-01."""
+    try:
+        usual = _decode_usual_pick_2020(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+    return _requested(usual.request_id, usual.data) if usual.success else None
+
+
+def _requested(request_id: str, pairs: list[_Pair]) -> RequestedPairs | None:
     found = []
-    for each in usual.dial_number_pairs.dial_number_pair:
+    for each in pairs:
         callee, caller = each.callee, each.caller
         if not callee.number or not caller.number:
             return None
@@ -190,17 +220,21 @@ def usual_pairs(body: bytes) -> tuple[str, tuple[DialNumberPair, ...]] | None:
                 PhoneNumber(caller.number, caller.city, caller.province),
             )
         )
-    return usual.request_id, tuple(found)
+    return request_id, tuple(found)
 
 
 def instance_number(tree: Tree) -> InstanceNumber:
-    """Read one of an instance's own numbers. Where it does not say whether it may call out, its usage does."""
+    """Read one of an instance's own numbers. Where it does not say whether it may call out, its usage does.
+
+    2020-07-01 has ``Active`` instead, which says no more than that the number works: its usage counts as well.
+    """
     usage = text(tree, "Usage")
     says = tree.get("AllowOutbound") not in (None, "")
+    inactive = tree.get("Active") not in (None, "") and not flag(tree, "Active")
     return InstanceNumber(
         text(tree, "Number"),
         usage,
-        flag(tree, "AllowOutbound") if says else usage.lower() in ("outbound", "bidirection"),
+        flag(tree, "AllowOutbound") if says else usage.lower() in ("outbound", "bidirection") and not inactive,
         text(tree, "City"),
         text(tree, "Province"),
     )

@@ -33,6 +33,12 @@ class Endpoint:
         return f"{self.scheme}://{self.host}" + (f":{self.port}" if self.port else "")
 
     @property
+    def authority(self) -> str:
+        """The header ``Host``, as HTTP clients write it: without the scheme's own port."""
+        usual = 443 if self.scheme == "https" else 80
+        return self.host if self.port in (None, usual) else f"{self.host}:{self.port}"
+
+    @property
     def is_readable_on_the_way(self) -> bool:
         """Whether requests cross a network unencrypted."""
         return self.scheme == "http" and not self._is_loopback

@@ -6,11 +6,13 @@ phone numbers shortened.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from airflow_provider_ccc.client.numbers import shorten
+
+Item = TypeVar("Item")
 
 
 class PhoneNumber(msgspec.Struct, frozen=True):
@@ -93,3 +95,28 @@ class Instance(msgspec.Struct, frozen=True):
     description: str = ""
     phone_numbers: tuple[InstanceNumber, ...] = ()
     request_id: str = ""
+
+
+class Available(msgspec.Struct, frozen=True):
+    """Whether a number can be used, and why not; "" where the service gave no reason."""
+
+    available: bool
+    reason: str = ""
+
+
+class NumbersAvailable(msgspec.Struct, frozen=True):
+    """The answer of CheckNumberAvaliable."""
+
+    callee: Available
+    caller: Available
+
+
+class Page(msgspec.Struct, Generic[Item], frozen=True):
+    """A part of a long list.
+
+    :param items: those of this page.
+    :param total: how many there are on all pages.
+    """
+
+    items: tuple[Item, ...]
+    total: int

@@ -1,130 +1,48 @@
-"""CCC's operations, one small frozen type each: its parameters, its checks, and how its answer is read.
+"""The operations of API version 2017-07-05, one small frozen type each.
 
-An operation checks and normalises its parameters when it is made, so whatever is wrong with them is found before any
-request. Documentation of 2017-07-05: https://help.aliyun.com/document_detail/70126.html and its neighbours.
+Documentation: https://help.aliyun.com/document_detail/70126.html and its neighbours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, Self, TypeVar
+from typing import ClassVar
 
 from airflow_provider_ccc.client import answers, checks, numbers
 from airflow_provider_ccc.client.answers import Tree
 from airflow_provider_ccc.client.errors import CccUnexpectedAnswerError
 from airflow_provider_ccc.client.models import (
+    Available,
     DialNumberPair,
     Instance,
     InstanceNumber,
+    NumbersAvailable,
     PhoneNumber,
     PickedNumbers,
 )
+from airflow_provider_ccc.client.operation import (
+    Operation,
+    PickOperation,
+    pair_of,
+    renumber,
+    set_field,
+    with_zeros,
+)
 
-Answer_co = TypeVar("Answer_co", covariant=True)
-
-
-class Operation(Generic[Answer_co]):
-    """What :func:`~airflow_provider_ccc.client.protocol.CccProtocol.prepare` sends and ``decode`` reads.
-
-    To reach an operation that is not here, derive from this: name ``action``, give ``parameters`` and ``read``.
-    """
-
-    action: ClassVar[str]
-    version: ClassVar[str] = "2017-07-05"
-
-    def parameters(self) -> dict[str, str]:
-        """Return the operation's own parameters as they are sent, all text."""
-        raise NotImplementedError
-
-    def read(self, tree: Tree, request_id: str) -> Answer_co:
-        """Make the answer of a successful reply.
-
-        :param tree: the reply's JSON or XML as dictionaries, lists and text.
-        :param request_id: the reply's RequestId.
-        :raises CccUnexpectedAnswerError: if it cannot be the answer to this operation.
-        """
-        raise NotImplementedError
-
-    def read_usual(self, body: bytes) -> Answer_co | None:
-        """Make the answer of a good reply if it is just as it should be; ``None`` leaves it to :meth:`read`.
-
-        It saves operations that are called very often most of what tolerance costs, and changes no answer.
-        """
-        return None
-
-    def phone_numbers(self) -> tuple[str, ...]:
-        """Return the phone numbers that are sent, so that texts which echo them can be shortened."""
-        return ()
-
-    def shape(self) -> object:
-        """Return an object that only operations share which send the same, but for what is :meth:`varying`.
-
-        Such operations are signed at a fraction of the cost. ``None`` says that nothing is known to be the same.
-        """
-        return None
-
-    def varying(self) -> Mapping[str, str]:
-        """Return those of the parameters whose values differ between operations of the same shape."""
-        return {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class PickOperation(Operation[PickedNumbers]):
-    """What the operations that pick numbers for a callee have in common.
-
-    :param instance_id: the call centre instance.
-    :param callee_number: whom to call; normalised by :func:`~airflow_provider_ccc.client.numbers.normalise`.
-    :param count: how many pairs to ask for, at least 1. The service may answer with fewer.
-    :raises CccParameterError: naming the parameter.
-    """
-
-    instance_id: str
-    callee_number: str = field(repr=False)
-    count: int = 1
-    _shape: object = field(default_factory=object, init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        checks.instance_id(self.instance_id)
-        _set(self, "callee_number", numbers.normalise(self.callee_number, "callee_number"))
-        checks.integer("count", self.count, at_least=1)
-
-    def for_callee(self, callee_number: str) -> Self:
-        """Ask the same about another callee; what was checked already is not checked again.
-
-        :raises CccParameterError: naming ``callee_number``.
-        """
-        other = object.__new__(type(self))
-        fields = other.__dict__
-        fields.update(self.__dict__)
-        fields["callee_number"] = numbers.normalise(callee_number, "callee_number")
-        return other
-
-    def parameters(self) -> dict[str, str]:
-        return {"InstanceId": self.instance_id, "Count": str(self.count), **self.varying()}
-
-    def varying(self) -> dict[str, str]:
-        return {"CalleeNumber": self.callee_number}
-
-    def shape(self) -> object:
-        return self._shape
-
-    def phone_numbers(self) -> tuple[str, ...]:
-        return (self.callee_number,)
-
-    def read_usual(self, body: bytes) -> PickedNumbers | None:
-        usual = answers.usual_pairs(body)
-        if usual is None:
-            return None
-        request_id, pairs = usual
-        for pair in pairs:
-            if pair.callee.number != self.callee_number or not self._is_known(pair.caller.number):
-                return None
-        return PickedNumbers(request_id, pairs)
-
-    def _is_known(self, caller: str) -> bool:
-        """Say whether a caller is, as it stands, one that may be picked."""
-        return True
+__all__ = [
+    "CheckNumberAvaliable",
+    "GetInstance",
+    "GetInstanceState",
+    "GetNumberRegionInfo",
+    "ListInstancesOfUser",
+    "ListPhoneNumbers",
+    "Operation",
+    "PickGlobalOutboundNumbers",
+    "PickLocalNumber",
+    "PickOperation",
+    "PickOutboundNumbers",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +62,7 @@ class PickOutboundNumbers(PickOperation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _set(self, "candidate_numbers", checks.candidate_numbers(self.candidate_numbers))
+        set_field(self, "candidate_numbers", checks.candidate_numbers(self.candidate_numbers))
 
     def parameters(self) -> dict[str, str]:
         return {**super().parameters(), **_repeated("CandidateNumber", self.candidate_numbers)}
@@ -154,19 +72,13 @@ class PickOutboundNumbers(PickOperation):
 
         :raises CccUnexpectedAnswerError: also if a caller is none of the candidates.
         """
-        pairs = _read_pairs(tree)
-        return PickedNumbers(request_id, tuple(self._as_sent(pair) for pair in pairs))
+        pairs = map(answers.pair, answers.pairs(tree))
+        return PickedNumbers(
+            request_id, tuple(_as_sent(pair, self.callee_number, self.candidate_numbers) for pair in pairs)
+        )
 
     def _is_known(self, caller: str) -> bool:
         return caller in self.candidate_numbers
-
-    def _as_sent(self, pair: DialNumberPair) -> DialNumberPair:
-        caller = _with_zeros(pair.caller.number, self.candidate_numbers)
-        if caller is None:
-            raise CccUnexpectedAnswerError(
-                f"the answer's caller {numbers.shorten(pair.caller.number)} is none of the candidate_numbers"
-            )
-        return _pair_of(pair, self.callee_number, caller)
 
     def phone_numbers(self) -> tuple[str, ...]:
         return (self.callee_number, *self.candidate_numbers)
@@ -189,7 +101,7 @@ class PickGlobalOutboundNumbers(PickOperation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _set(self, "skill_group_ids", checks.skill_group_ids(self.skill_group_ids))
+        set_field(self, "skill_group_ids", checks.skill_group_ids(self.skill_group_ids))
         if self.is_virtual is not None:
             checks.boolean("is_virtual", self.is_virtual)
 
@@ -202,10 +114,7 @@ class PickGlobalOutboundNumbers(PickOperation):
 
     def read(self, tree: Tree, request_id: str) -> PickedNumbers:
         """Read the pairs; which numbers the skill groups have is not known here, so callers stay as they came."""
-        pairs = _read_pairs(tree)
-        return PickedNumbers(
-            request_id, tuple(_pair_of(pair, self.callee_number, pair.caller.number) for pair in pairs)
-        )
+        return self._as_asked(request_id, map(answers.pair, answers.pairs(tree)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,9 +179,127 @@ class ListInstancesOfUser(Operation[list[Instance]]):
         return [_read_instance(instance, request_id) for instance in found]
 
 
-def _set(operation: object, name: str, value: object) -> None:
-    """Set a field of a frozen operation, while it is being made."""
-    object.__setattr__(operation, name, value)
+@dataclass(frozen=True, kw_only=True)
+class PickLocalNumber(Operation[DialNumberPair]):
+    """Pick the one candidate that is of the callee's city, or of its province.
+
+    :param instance_id: the call centre instance.
+    :param callee_number: whom to call.
+    :param candidate_numbers: the company's own numbers to choose from, at least one, none twice.
+    """
+
+    action: ClassVar[str] = "PickLocalNumber"
+
+    instance_id: str
+    callee_number: str = field(repr=False)
+    candidate_numbers: Sequence[str] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        checks.instance_id(self.instance_id)
+        set_field(self, "callee_number", numbers.normalise(self.callee_number, "callee_number"))
+        set_field(self, "candidate_numbers", checks.candidate_numbers(self.candidate_numbers))
+
+    def parameters(self) -> dict[str, str]:
+        return {
+            "InstanceId": self.instance_id,
+            "CalleeNumber": self.callee_number,
+            **_repeated("CandidateNumber", self.candidate_numbers),
+        }
+
+    def read(self, tree: Tree, request_id: str) -> DialNumberPair:
+        """Read the pair, its caller written as the candidate that it is.
+
+        :raises CccUnexpectedAnswerError: also if the caller is none of the candidates.
+        """
+        return _as_sent(answers.pair(answers.mapping(tree, "Data")), self.callee_number, self.candidate_numbers)
+
+    def phone_numbers(self) -> tuple[str, ...]:
+        return (self.callee_number, *self.candidate_numbers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetInstanceState(Operation[dict[str, int]]):
+    """Count an instance's agents by their state. It says nothing about the instance's own.
+
+    The answer is by state as the service names it, such as ``{"Ready": 3}``.
+
+    :param instance_id: the call centre instance.
+    """
+
+    action: ClassVar[str] = "GetInstanceState"
+
+    instance_id: str
+
+    def __post_init__(self) -> None:
+        checks.instance_id(self.instance_id)
+
+    def parameters(self) -> dict[str, str]:
+        return {"InstanceId": self.instance_id}
+
+    def read(self, tree: Tree, request_id: str) -> dict[str, int]:
+        state = answers.mapping(tree, "RealTimeInstanceState")
+        counts = answers.items(state, "AgentStateDistributions", "AgentStateCount")
+        return {answers.text(item, "State"): answers.integer(item, "Count") for item in counts}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetNumberRegionInfo(Operation[PhoneNumber]):
+    """Tell where a number is registered.
+
+    :param instance_id: the call centre instance.
+    :param number: any number; normalised.
+    """
+
+    action: ClassVar[str] = "GetNumberRegionInfo"
+
+    instance_id: str
+    number: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        checks.instance_id(self.instance_id)
+        set_field(self, "number", numbers.normalise(self.number, "number"))
+
+    def parameters(self) -> dict[str, str]:
+        return {"InstanceId": self.instance_id, "Number": self.number}
+
+    def read(self, tree: Tree, request_id: str) -> PhoneNumber:
+        found = answers.phone_number(answers.mapping(tree, "PhoneNumber"))
+        return renumber(found, with_zeros(found.number, (self.number,)) or found.number)
+
+    def phone_numbers(self) -> tuple[str, ...]:
+        return (self.number,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckNumberAvaliable(Operation[NumbersAvailable]):
+    """Ask whether a callee may be called, and a caller may call. The service's own name is spelt like this.
+
+    :param instance_id: the call centre instance.
+    :param callee: whom to call.
+    :param caller: the company's own number, if it is to be checked too.
+    """
+
+    action: ClassVar[str] = "CheckNumberAvaliable"
+
+    instance_id: str
+    callee: str = field(repr=False)
+    caller: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        checks.instance_id(self.instance_id)
+        set_field(self, "callee", numbers.normalise(self.callee, "callee"))
+        if self.caller is not None:
+            set_field(self, "caller", numbers.normalise(self.caller, "caller"))
+
+    def parameters(self) -> dict[str, str]:
+        sent = {"InstanceId": self.instance_id, "Callee": self.callee}
+        return sent if self.caller is None else {**sent, "Caller": self.caller}
+
+    def read(self, tree: Tree, request_id: str) -> NumbersAvailable:
+        return NumbersAvailable(*(_available(tree, name) for name in ("CalleeAvaliable", "CallerAvaliable")))
+
+    def phone_numbers(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.callee, self.caller)))
 
 
 def _repeated(name: str, values: Sequence[str]) -> dict[str, str]:
@@ -283,33 +310,22 @@ def _boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _read_pairs(tree: Tree) -> list[DialNumberPair]:
-    return [answers.pair(item) for item in answers.pairs(tree)]
+def _as_sent(pair: DialNumberPair, callee: str, candidates: Sequence[str]) -> DialNumberPair:
+    """Write a pair's numbers as they were sent.
 
-
-def _with_zeros(number: str, sent: Sequence[str]) -> str | None:
-    """Find the one number that was sent and that the answer means.
-
-    :returns: the number as it was sent; as it came where two match; ``None`` where none does.
+    :raises CccUnexpectedAnswerError: the caller is none of the candidates.
     """
-    if number in sent:
-        return number
-    matches = [candidate for candidate in sent if numbers.key(candidate) == numbers.key(number)]
-    if not matches:
-        return None
-    return matches[0] if len(matches) == 1 else number
+    caller = with_zeros(pair.caller.number, candidates)
+    if caller is None:
+        raise CccUnexpectedAnswerError(
+            f"the answer's caller {numbers.shorten(pair.caller.number)} is none of the candidate_numbers"
+        )
+    return pair_of(pair, callee, caller)
 
 
-def _pair_of(pair: DialNumberPair, callee: str, caller: str) -> DialNumberPair:
-    """Write a pair's numbers with the zeros that the answer lost; a callee that differs stays as it came."""
-    written_callee = _with_zeros(pair.callee.number, (callee,)) or pair.callee.number
-    if written_callee == pair.callee.number and caller == pair.caller.number:
-        return pair
-    return DialNumberPair(_renumber(pair.callee, written_callee), _renumber(pair.caller, caller))
-
-
-def _renumber(number: PhoneNumber, written: str) -> PhoneNumber:
-    return PhoneNumber(written, number.city, number.province)
+def _available(tree: Tree, name: str) -> Available:
+    found = answers.mapping(tree, name)
+    return Available(answers.flag(found, "Avaliable"), answers.text(found, "Reason"))
 
 
 def _read_instance(tree: Tree, request_id: str) -> Instance:

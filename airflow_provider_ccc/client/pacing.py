@@ -31,8 +31,8 @@ PROMPT = CREDIT / 2
 #: Each time between two calls is random by this fraction up or down. Strictly periodic callers fall into step, and
 #: then always the same one finds the quota used up.
 DITHER = 0.075
-#: Slow start: calls per second gained with every accepted call, so the rate grows by half in every tick.
-START_GROWTH = 10.0
+#: Slow start: calls per second gained with every accepted call, so the rate doubles in every tick.
+START_GROWTH = 20.0
 #: It ends with this many throttled answers: one may be bad luck where others use up the quota.
 START_THROTTLED = 8
 #: The first estimate is no lower: if next to nothing was accepted, others may just have used up the quota.

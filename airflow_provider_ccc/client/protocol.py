@@ -5,132 +5,36 @@ Whoever moves the bytes calls :meth:`CccProtocol.prepare` for every attempt, so 
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
-
-import msgspec
+from typing import TypeVar
 
 from airflow_provider_ccc.client import answers, signing
 from airflow_provider_ccc.client.answers import Tree
-from airflow_provider_ccc.client.credentials import AccessKey, Credentials
+from airflow_provider_ccc.client.credentials import Credentials
 from airflow_provider_ccc.client.endpoint import Endpoint
-from airflow_provider_ccc.client.errors import CccClockError, CccError, CccUnexpectedAnswerError, classify
+from airflow_provider_ccc.client.errors import (
+    CccClockError,
+    CccError,
+    CccTokenError,
+    CccUnexpectedAnswerError,
+    classify,
+)
 from airflow_provider_ccc.client.numbers import key, shorten, shorten_in
-from airflow_provider_ccc.client.operations import Operation
+from airflow_provider_ccc.client.operation import Operation
+from airflow_provider_ccc.client.signers import DEFAULT_SIGNATURES, SIGNATURES, Nonces, SignedRequest, Signer
 
 Answer = TypeVar("Answer")
 
 #: No documented answer comes near it; a larger one is refused unread.
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
-#: Of every request's body.
-CONTENT_TYPE = "application/x-www-form-urlencoded"
 _MAX_MESSAGE = 500
 _SIGNED_TEXT = "string to sign is:"
 _ID = re.compile(r"[A-Za-z0-9._-]{0,100}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._-]+")
-
-
-class SignedRequest(msgspec.Struct, frozen=True):
-    """A request that can be sent once. Printing it shows neither its body nor what was signed.
-
-    :param url: names the operation and its version, and nothing secret or personal.
-    :param headers: those that the signature needs, besides the body's :data:`CONTENT_TYPE`.
-    :param body: a form with everything else, so that no log of URLs shows it.
-    :param secrets: what a reply might repeat and no message may show.
-    """
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
-    string_to_sign: str
-    secrets: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"SignedRequest({self.method}, {self.url})"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("method", self.method), ("url", self.url)]
-
-
-class _Nonces:
-    """Gives texts that never come twice, in no process: a random beginning of each process's own, and a number."""
-
-    #: How often this process was forked off another: cheaper to ask than for its number.
-    forks = 0
-
-    def __init__(self) -> None:
-        self._begin()
-
-    def _begin(self) -> None:
-        self._forks = _Nonces.forks
-        self._beginning = os.urandom(12).hex()
-        self._count = 0
-
-    def __call__(self) -> str:
-        if self._forks != _Nonces.forks:  # or both processes would give the same
-            self._begin()
-        self._count += 1
-        return f"{self._beginning}{self._count:08x}"
-
-
-def _forked() -> None:
-    _Nonces.forks += 1
-
-
-os.register_at_fork(after_in_child=_forked)
-
-
-class _Form:
-    """Signs the requests of one second that have one shape: they differ in their nonces and in what varies.
-
-    :param endpoint: where they go.
-    :param operation: one of them.
-    :param key: signs them.
-    :param second: since the epoch, by the server's clock.
-    """
-
-    def __init__(self, endpoint: Endpoint, operation: Operation[object], key: AccessKey, second: int) -> None:
-        self._made_for = (operation.shape(), key, second)
-        self._secret = key.access_key_secret
-        self._secrets = tuple(filter(None, (key.access_key_secret, key.security_token)))
-        in_url = {"Action": operation.action, "Version": operation.version}
-        gaps = {"SignatureNonce", *operation.varying()}
-        form = {
-            "Format": "JSON",
-            "AccessKeyId": key.access_key_id,
-            "SignatureMethod": "HMAC-SHA1",
-            "SignatureVersion": "1.0",
-            "Timestamp": datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            **operation.parameters(),
-        }
-        if key.security_token is not None:
-            form["SecurityToken"] = key.security_token
-        # The service takes every parameter in the query or in the form alike.
-        self._url = f"{endpoint.url}/?{signing.canonical_query(in_url)}"
-        self._signed = signing.Template(
-            lambda parameters: signing.string_to_sign("POST", parameters),
-            {**in_url, **form},
-            gaps,
-            lambda value: signing.percent_encode(signing.percent_encode(value)),
-        )
-        self._body = signing.Template(signing.canonical_query, form, gaps, signing.percent_encode)
-
-    def serves(self, operation: Operation[object], key: AccessKey, second: int) -> bool:
-        shape, made_for_key, made_for_second = self._made_for
-        return shape is not None and shape is operation.shape() and second == made_for_second and key is made_for_key
-
-    def sign(self, operation: Operation[object], nonce: str) -> SignedRequest:
-        values = {**operation.varying(), "SignatureNonce": nonce}
-        text = self._signed.fill(values)
-        signature = signing.signature_v1(text, self._secret)
-        body = f"{self._body.fill(values)}&Signature={signing.encode_base64(signature)}"
-        return SignedRequest("POST", self._url, {}, body.encode("ascii"), text, (signature, *self._secrets))
 
 
 class CccProtocol:
@@ -138,6 +42,7 @@ class CccProtocol:
 
     :param endpoint: where requests go.
     :param credentials: asked for an AccessKey for every attempt.
+    :param signature: ``v1`` or ``v3``; by default that of each operation's version.
     :param clock: seconds since the epoch.
     :param nonce: a text that never comes twice.
     """
@@ -147,24 +52,27 @@ class CccProtocol:
         endpoint: Endpoint,
         credentials: Credentials,
         *,
+        signature: str | None = None,
         clock: Callable[[], float] = time.time,
         nonce: Callable[[], str] | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.credentials = credentials
-        #: Seconds to add to this machine's clock to have the server's; see :meth:`correct_clock`.
+        #: Seconds to add to this machine's clock to have the server's; see :meth:`remedy`.
         self.clock_offset = 0.0
+        self._signature = signature
         self._clock = clock
-        self._nonce = nonce or _Nonces()
-        self._form: _Form | None = None
+        self._nonce = nonce or Nonces()
+        self._signer: Signer | None = None
 
     def prepare(self, operation: Operation[object]) -> SignedRequest:
-        """Sign an operation, anew for every attempt (signature 1.0, POST)."""
+        """Sign an operation, anew for every attempt."""
         key = self.credentials.get()
         second = int(self._clock() + self.clock_offset)
-        if self._form is None or not self._form.serves(operation, key, second):
-            self._form = _Form(self.endpoint, operation, key, second)
-        return self._form.sign(operation, self._nonce())
+        if self._signer is None or not self._signer.serves(operation, key, second):
+            signature = self._signature or DEFAULT_SIGNATURES.get(operation.version, "v3")
+            self._signer = SIGNATURES[signature](self.endpoint, operation, key, second)
+        return self._signer.sign(operation, self._nonce())
 
     def decode(
         self,
@@ -210,15 +118,17 @@ class CccProtocol:
             )
         return _read(operation, tree, request_id, status)
 
-    def correct_clock(self, error: CccError) -> bool:
-        """Take over the server's clock from an error that has it.
+    def remedy(self, error: CccError) -> bool:
+        """Mend what an error says is wrong on this side: a clock that is off, a token that expired.
 
-        :returns: whether there was one to take over.
+        :returns: whether another attempt may now succeed.
         """
-        if error.server_time is None:
-            return False
-        self.clock_offset = error.server_time.timestamp() - self._clock()
-        return True
+        if isinstance(error, CccTokenError):
+            return self.credentials.renew()
+        if isinstance(error, CccClockError) and error.server_time is not None:
+            self.clock_offset = error.server_time.timestamp() - self._clock()
+            return True
+        return False
 
     def _error(
         self,

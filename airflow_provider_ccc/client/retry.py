@@ -14,6 +14,7 @@ from airflow_provider_ccc.client.errors import (
     CccError,
     CccStaleSignatureError,
     CccThrottledError,
+    CccTokenError,
     CccTransientError,
 )
 
@@ -24,6 +25,8 @@ Answer = TypeVar("Answer")
 #: What a moment's patience can mend. Whatever else is retryable, such as an instance that is being created, takes
 #: longer than a call should: that is for the task's own retries, or for the sensor.
 _WORTH_ANOTHER_ATTEMPT = (CccThrottledError, CccTransientError, CccStaleSignatureError)
+#: What can be mended here, if anything can, and at once.
+_ONCE = (CccClockError, CccTokenError)
 
 
 @dataclass(frozen=True)
@@ -45,27 +48,26 @@ class RetryPolicy:
     longest_wait: float = 8.0
     log_level: int = logging.INFO
 
-    def call(self, attempt: Callable[[], Answer], correct_clock: Callable[[CccError], bool]) -> Answer:
+    def call(self, attempt: Callable[[], Answer], remedy: Callable[[CccError], bool]) -> Answer:
         """Attempt a call until it succeeds, fails for good, or the policy ends.
 
         :param attempt: makes one attempt, signed anew.
-        :param correct_clock: takes over the server's clock from an error, if it can; used once a call.
+        :param remedy: mends what an error says is wrong on this side, if it can, such as a clock that is off or a token
+            that expired; used once a call for each class of error.
         :raises CccError: the last attempt's.
         """
-        return tenacity.Retrying(**self._options(correct_clock))(attempt)
+        return tenacity.Retrying(**self._options(remedy))(attempt)
 
-    async def call_async(
-        self, attempt: Callable[[], Awaitable[Answer]], correct_clock: Callable[[CccError], bool]
-    ) -> Answer:
+    async def call_async(self, attempt: Callable[[], Awaitable[Answer]], remedy: Callable[[CccError], bool]) -> Answer:
         """Do what :meth:`call` does, for a coroutine."""
         try:
             return await attempt()
         except CccError as error:
             first = error
-        return await self.go_on(first, attempt, correct_clock)
+        return await self.go_on(first, attempt, remedy)
 
     async def go_on(
-        self, first: CccError, attempt: Callable[[], Awaitable[Answer]], correct_clock: Callable[[CccError], bool]
+        self, first: CccError, attempt: Callable[[], Awaitable[Answer]], remedy: Callable[[CccError], bool]
     ) -> Answer:
         """Do what is left of :meth:`call_async` after the first attempt failed, if anything is.
 
@@ -79,16 +81,15 @@ class RetryPolicy:
             return await attempt()
 
         # Only now: making ready to retry costs more than a call that needs no retry.
-        return await tenacity.AsyncRetrying(**self._options(correct_clock))(again)
+        return await tenacity.AsyncRetrying(**self._options(remedy))(again)
 
-    def _options(self, correct_clock: Callable[[CccError], bool]) -> dict[str, Any]:
-        clock_was_corrected = False
+    def _options(self, remedy: Callable[[CccError], bool]) -> dict[str, Any]:
+        remedied: set[type[CccError]] = set()
 
         def worth_another(error: BaseException) -> bool:
-            nonlocal clock_was_corrected
-            if isinstance(error, CccClockError) and not clock_was_corrected:
-                clock_was_corrected = True
-                return correct_clock(error)
+            if isinstance(error, _ONCE) and type(error) not in remedied:
+                remedied.add(type(error))
+                return remedy(error)
             return isinstance(error, _WORTH_ANOTHER_ATTEMPT)
 
         return {
@@ -103,7 +104,7 @@ class RetryPolicy:
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, CccClockError):
+        if isinstance(error, _ONCE):
             return 0.0
         jittered = tenacity.wait_random_exponential(multiplier=self.first_wait, max=self.longest_wait)(state)
         asked = error.retry_after if isinstance(error, CccError) else None

@@ -22,11 +22,12 @@ from airflow_provider_ccc.client.errors import (
     CccError,
     CccParameterError,
 )
-from airflow_provider_ccc.client.health import Health, assess
+from airflow_provider_ccc.client.health import Health, Requirements, examine
 from airflow_provider_ccc.client.models import Instance, InstanceNumber, PickedNumbers
-from airflow_provider_ccc.client.operations import Operation
+from airflow_provider_ccc.client.operation import Operation
 from airflow_provider_ccc.client.retry import RetryPolicy
-from airflow_provider_ccc.hooks.common import CccConnectionMixin, health_requirements
+from airflow_provider_ccc.client.versions import Conversation
+from airflow_provider_ccc.hooks.common import CccConnectionMixin
 from airflow_provider_ccc.hooks.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
         self, callee_number: str, candidate_numbers: Sequence[str], count: int = 1, instance_id: str | None = None
     ) -> PickedNumbers:
         """Do what :meth:`CccHook.pick_outbound_numbers` does."""
-        return await self.call(self._pick(callee_number, candidate_numbers, count, instance_id))
+        return await self.call(self.api.pick(self._instance(instance_id), callee_number, candidate_numbers, count))
 
     async def pick_global_outbound_numbers(
         self,
@@ -101,17 +102,23 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
         instance_id: str | None = None,
     ) -> PickedNumbers:
         """Do what :meth:`CccHook.pick_global_outbound_numbers` does."""
-        return await self.call(self._pick_global(callee_number, skill_group_ids, count, is_virtual, instance_id))
+        return await self.call(
+            self.api.pick_global(self._instance(instance_id), callee_number, skill_group_ids, count, is_virtual)
+        )
 
     async def get_instance(self, instance_id: str | None = None) -> Instance:
         """Do what :meth:`CccHook.get_instance` does."""
-        return await self.call(self._get_instance(instance_id))
+        return await self.call(self.api.get_instance(self._instance(instance_id)))
 
     async def list_phone_numbers(
         self, outbound_only: bool = True, instance_id: str | None = None
     ) -> list[InstanceNumber]:
         """Do what :meth:`CccHook.list_phone_numbers` does."""
-        return await self.call(self._list_phone_numbers(outbound_only, instance_id))
+        return await self._converse(self.api.list_phone_numbers(self._instance(instance_id), outbound_only))
+
+    async def list_instances(self) -> list[Instance]:
+        """Do what :meth:`CccHook.list_instances` does."""
+        return await self._converse(self.api.list_instances())
 
     async def check_health(
         self,
@@ -119,11 +126,15 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
         *,
         min_outbound_numbers: int = 1,
         candidate_numbers: Sequence[str] | None = None,
+        min_ready_agents: int = 0,
     ) -> Health:
         """Do what :meth:`CccHook.check_health` does."""
-        required = health_requirements(min_outbound_numbers, candidate_numbers)
-        instance = await self.get_instance(instance_id)
-        return assess(instance, await self.list_phone_numbers(True, instance_id), **required)
+        required = Requirements(
+            min_outbound_numbers=min_outbound_numbers,
+            candidate_numbers=candidate_numbers,
+            min_ready_agents=min_ready_agents,
+        )
+        return await self._converse(examine(self.api, self._instance(instance_id), required))
 
     async def call(self, operation: Operation[Answer]) -> Answer:
         """Run any operation, one of the user's own included.
@@ -131,7 +142,17 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
         :param operation: see :mod:`airflow_provider_ccc.client.operations`.
         :raises CccError: of the class that says what to do about it.
         """
-        return await self.retry.call_async(lambda: self.attempt(operation), self.protocol.correct_clock)
+        return await self.retry.call_async(lambda: self.attempt(operation), self.protocol.remedy)
+
+    async def _converse(self, conversation: Conversation[Answer]) -> Answer:
+        """Make the calls that a conversation asks for."""
+        try:
+            operation = next(conversation)
+            while True:
+                operation = conversation.send(await self.call(operation))
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
 
     async def attempt(self, operation: Operation[Answer]) -> Answer:
         """Run an operation once, without trying again, for callers that pace and retry themselves.
@@ -140,6 +161,9 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
         """
         if self._exchange is None:
             raise RuntimeError("CccAsyncHook makes calls within 'async with CccAsyncHook(...) as hook' only")
+        if not self.protocol.credentials.current:
+            # Fetching them blocks, and of those that wait all but one find them fetched.
+            await asyncio.to_thread(self.protocol.credentials.get)
         sent = self.protocol.prepare(operation)
         problem: CccError
         try:

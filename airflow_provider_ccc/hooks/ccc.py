@@ -19,14 +19,16 @@ from airflow_provider_ccc.client.errors import (
     CccError,
     CccParameterError,
 )
-from airflow_provider_ccc.client.health import Health, assess
+from airflow_provider_ccc.client.health import Health, Requirements, examine
 from airflow_provider_ccc.client.models import Instance, InstanceNumber, PickedNumbers
-from airflow_provider_ccc.client.operations import ListInstancesOfUser, Operation
-from airflow_provider_ccc.client.protocol import CONTENT_TYPE, MAX_ANSWER_BYTES, CccProtocol, SignedRequest
+from airflow_provider_ccc.client.operation import Operation
+from airflow_provider_ccc.client.protocol import MAX_ANSWER_BYTES, CccProtocol
 from airflow_provider_ccc.client.retry import RetryPolicy
+from airflow_provider_ccc.client.signers import CONTENT_TYPE, SignedRequest
+from airflow_provider_ccc.client.versions import Conversation
 from airflow_provider_ccc.get_provider_info import CONNECTION
 from airflow_provider_ccc.hooks.aio import CccAsyncHook
-from airflow_provider_ccc.hooks.common import CccConnectionMixin, health_requirements
+from airflow_provider_ccc.hooks.common import CccConnectionMixin
 from airflow_provider_ccc.hooks.diagnosis import diagnose
 
 if TYPE_CHECKING:
@@ -121,7 +123,7 @@ class CccHook(CccConnectionMixin, HttpHook):
         count: int = 1,
         instance_id: str | None = None,
     ) -> PickedNumbers:
-        """Pick which of the candidates to show to a callee (PickOutboundNumbers).
+        """Pick which of the candidates to show to a callee (PickOutboundNumbers of 2017-07-05 only).
 
         :param callee_number: whom to call.
         :param candidate_numbers: the company's own numbers to choose from.
@@ -131,7 +133,7 @@ class CccHook(CccConnectionMixin, HttpHook):
         :raises CccParameterError: before any request, naming the parameter.
         :raises CccError: of the class that says what to do about it.
         """
-        return self.call(self._pick(callee_number, candidate_numbers, count, instance_id))
+        return self.call(self.api.pick(self._instance(instance_id), callee_number, candidate_numbers, count))
 
     def pick_global_outbound_numbers(
         self,
@@ -141,7 +143,9 @@ class CccHook(CccConnectionMixin, HttpHook):
         is_virtual: bool | None = None,
         instance_id: str | None = None,
     ) -> PickedNumbers:
-        """Pick which of the skill groups' numbers to show to a callee (PickGlobalOutboundNumbers).
+        """Pick which of the skill groups' numbers to show to a callee.
+
+        PickGlobalOutboundNumbers of 2017-07-05, PickOutboundNumbers of 2020-07-01.
 
         :param callee_number: whom to call.
         :param skill_group_ids: whose numbers to choose from.
@@ -152,22 +156,31 @@ class CccHook(CccConnectionMixin, HttpHook):
         :raises CccParameterError: before any request, naming the parameter.
         :raises CccError: of the class that says what to do about it.
         """
-        return self.call(self._pick_global(callee_number, skill_group_ids, count, is_virtual, instance_id))
+        return self.call(
+            self.api.pick_global(self._instance(instance_id), callee_number, skill_group_ids, count, is_virtual)
+        )
 
     def get_instance(self, instance_id: str | None = None) -> Instance:
         """Describe the instance (GetInstance).
 
         :raises CccError: of the class that says what to do about it.
         """
-        return self.call(self._get_instance(instance_id))
+        return self.call(self.api.get_instance(self._instance(instance_id)))
 
     def list_phone_numbers(self, outbound_only: bool = True, instance_id: str | None = None) -> list[InstanceNumber]:
-        """List the instance's own numbers (ListPhoneNumbers).
+        """List the instance's own numbers (ListPhoneNumbers, all its pages).
 
         :param outbound_only: only those that may call out.
         :raises CccError: of the class that says what to do about it.
         """
-        return self.call(self._list_phone_numbers(outbound_only, instance_id))
+        return self._converse(self.api.list_phone_numbers(self._instance(instance_id), outbound_only))
+
+    def list_instances(self) -> list[Instance]:
+        """List the instances that the credentials can see (ListInstancesOfUser, or ListInstances with all its pages).
+
+        :raises CccError: of the class that says what to do about it.
+        """
+        return self._converse(self.api.list_instances())
 
     def check_health(
         self,
@@ -175,15 +188,23 @@ class CccHook(CccConnectionMixin, HttpHook):
         *,
         min_outbound_numbers: int = 1,
         candidate_numbers: Sequence[str] | None = None,
+        min_ready_agents: int = 0,
     ) -> Health:
-        """Ask whether the instance is ready for a campaign (GetInstance, ListPhoneNumbers).
+        """Ask whether the instance is ready for a campaign.
+
+        GetInstance and ListPhoneNumbers; for agents also GetInstanceState or GetRealtimeInstanceStates.
 
         :param min_outbound_numbers: how many numbers must be able to call out.
         :param candidate_numbers: numbers that must be able to call out.
+        :param min_ready_agents: how many agents must be ready to take calls.
         :raises CccError: one that is ``retryable`` while the instance may still become ready.
         """
-        required = health_requirements(min_outbound_numbers, candidate_numbers)
-        return assess(self.get_instance(instance_id), self.list_phone_numbers(True, instance_id), **required)
+        required = Requirements(
+            min_outbound_numbers=min_outbound_numbers,
+            candidate_numbers=candidate_numbers,
+            min_ready_agents=min_ready_agents,
+        )
+        return self._converse(examine(self.api, self._instance(instance_id), required))
 
     def call(self, operation: Operation[Answer]) -> Answer:
         """Run any operation, one of the user's own included.
@@ -191,10 +212,20 @@ class CccHook(CccConnectionMixin, HttpHook):
         :param operation: see :mod:`airflow_provider_ccc.client.operations`.
         :raises CccError: of the class that says what to do about it.
         """
-        return self.retry.call(lambda: self._attempt(operation), self.protocol.correct_clock)
+        return self.retry.call(lambda: self._attempt(operation), self.protocol.remedy)
+
+    def _converse(self, conversation: Conversation[Answer]) -> Answer:
+        """Make the calls that a conversation asks for."""
+        try:
+            operation = next(conversation)
+            while True:
+                operation = conversation.send(self.call(operation))
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
 
     def test_connection(self) -> tuple[bool, str]:
-        """Make one cheap signed call: GetInstance of the connection's instance, or ListInstancesOfUser without one.
+        """Make one cheap signed call: GetInstance of the connection's instance, or without one a list of instances.
 
         :returns: whether it worked, and what worked or which field is wrong.
         """
@@ -203,7 +234,7 @@ class CccHook(CccConnectionMixin, HttpHook):
         try:
             address = self.settings.endpoint.url
             if not (self.instance_id or self.settings.instance_id):
-                found = len(self.call(ListInstancesOfUser()))
+                found = len(self.list_instances())
                 seen = f"{address} accepts the AccessKey, which can see {found} instance(s)."
                 return True, f"{seen} This connection has no instance_id, so every task must name one."
             instance = self.get_instance()

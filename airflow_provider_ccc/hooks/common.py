@@ -6,15 +6,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_ccc.client import checks
-from airflow_provider_ccc.client.operations import (
-    GetInstance,
-    ListPhoneNumbers,
-    PickGlobalOutboundNumbers,
-    PickOperation,
-    PickOutboundNumbers,
-)
+from airflow_provider_ccc.client.operation import PickOperation
 from airflow_provider_ccc.client.protocol import CccProtocol
+from airflow_provider_ccc.client.versions import APIS, Api
 from airflow_provider_ccc.hooks.settings import ConnectionSettings
 
 _NOBODY = "000"
@@ -46,7 +40,12 @@ class CccConnectionMixin:
     @cached_property
     def protocol(self) -> CccProtocol:
         """What signs this hook's requests and reads the replies."""
-        return CccProtocol(self.settings.endpoint, self.settings.credentials)
+        return CccProtocol(self.settings.endpoint, self.settings.credentials, signature=self.settings.signature)
+
+    @property
+    def api(self) -> Api:
+        """The operations of the connection's ``api_version``."""
+        return APIS[self.settings.api_version]
 
     def _checked(self, connection: Any) -> ConnectionSettings:
         settings = ConnectionSettings.of(connection)
@@ -83,50 +82,7 @@ class CccConnectionMixin:
         :param candidate_numbers: the company's own numbers to choose from; ``None`` where skill groups are given.
         :raises CccParameterError: naming the parameter.
         """
+        instance = self._instance(instance_id)
         if candidate_numbers is not None:
-            return self._pick(_NOBODY, candidate_numbers, count, instance_id)
-        return self._pick_global(_NOBODY, skill_group_ids or (), count, None, instance_id)
-
-    def _pick(
-        self, callee_number: str, candidate_numbers: Sequence[str], count: int, instance_id: str | None
-    ) -> PickOutboundNumbers:
-        return PickOutboundNumbers(
-            instance_id=self._instance(instance_id),
-            callee_number=callee_number,
-            candidate_numbers=candidate_numbers,
-            count=count,
-        )
-
-    def _pick_global(
-        self,
-        callee_number: str,
-        skill_group_ids: Sequence[str],
-        count: int,
-        is_virtual: bool | None,
-        instance_id: str | None,
-    ) -> PickGlobalOutboundNumbers:
-        return PickGlobalOutboundNumbers(
-            instance_id=self._instance(instance_id),
-            callee_number=callee_number,
-            skill_group_ids=skill_group_ids,
-            count=count,
-            is_virtual=is_virtual,
-        )
-
-    def _get_instance(self, instance_id: str | None) -> GetInstance:
-        return GetInstance(instance_id=self._instance(instance_id))
-
-    def _list_phone_numbers(self, outbound_only: bool, instance_id: str | None) -> ListPhoneNumbers:
-        return ListPhoneNumbers(instance_id=self._instance(instance_id), outbound_only=outbound_only)
-
-
-def health_requirements(min_outbound_numbers: int, candidate_numbers: Sequence[str] | None) -> dict[str, Any]:
-    """Check what an instance should have, before any request, as everything is that can be.
-
-    :returns: arguments of :func:`~airflow_provider_ccc.client.health.assess`.
-    :raises CccParameterError: naming the parameter.
-    """
-    return {
-        "min_outbound_numbers": checks.integer("min_outbound_numbers", min_outbound_numbers, at_least=0),
-        "candidate_numbers": () if candidate_numbers is None else checks.candidate_numbers(candidate_numbers),
-    }
+            return self.api.pick(instance, _NOBODY, candidate_numbers, count)
+        return self.api.pick_global(instance, _NOBODY, skill_group_ids or (), count, None)

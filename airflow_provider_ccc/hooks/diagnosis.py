@@ -34,7 +34,10 @@ _BY_CLASS: tuple[tuple[type[CccError], str], ...] = (
     (CccPermissionError, "The fields are right; the RAM policy must allow this operation."),
     (CccInstanceCreatingError, "The fields are right; the instance is not ready yet."),
     (CccInstanceUnavailableError, "Check instance_id: this instance has ceased or is disabled."),
-    (CccNotFoundError, "Check instance_id, and that region_id or host is the instance's."),
+    (
+        CccNotFoundError,
+        "Check instance_id, that api_version goes with it (a 2.x instance needs 2020-07-01), and region_id or host.",
+    ),
     (CccThrottledError, "The fields are right; too many requests are being made."),
     (CccClockError, "Set this machine's clock."),
 )

@@ -15,7 +15,7 @@ from yarl import URL
 
 from airflow_provider_ccc import __version__
 from airflow_provider_ccc.client.errors import CccParameterError
-from airflow_provider_ccc.client.protocol import CONTENT_TYPE, SignedRequest
+from airflow_provider_ccc.client.signers import CONTENT_TYPE, SignedRequest
 from airflow_provider_ccc.hooks.wire import Reply, Wire
 
 #: An idle connection is not used again after so many seconds: the server may be about to close it.

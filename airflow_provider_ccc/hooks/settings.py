@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_ccc.client.credentials import AccessKey, Credentials, StaticCredentials
+from airflow_provider_ccc.client.credentials import Credentials
 from airflow_provider_ccc.client.endpoint import DEFAULT_REGION, Endpoint, parse_endpoint
 from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.client.signers import SIGNATURES
+from airflow_provider_ccc.client.versions import APIS
 from airflow_provider_ccc.get_provider_info import CONNECTION
+from airflow_provider_ccc.hooks.credentials import SIBLINGS_FIELDS, credentials_of, text
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 
-_KNOWN = {*CONNECTION["conn-fields"], "api_version", "signature", "credentials", "proxies", "cert", "trust_env"}
+_KNOWN = {*CONNECTION["conn-fields"], *SIBLINGS_FIELDS, "proxies", "cert", "trust_env"}
 _FLAGS = {
     **dict.fromkeys(("", "none", "true", "1", "yes"), True),
     **dict.fromkeys(("false", "0", "no"), False),
@@ -28,6 +31,8 @@ _FLAGS = {
 class ConnectionSettings:
     """A checked connection.
 
+    :param api_version: ``2017-07-05`` or ``2020-07-01``.
+    :param signature: ``v1`` or ``v3``; ``None`` for the version's own.
     :param instance_id: the instance that is meant where a call names none.
     :param timeout: seconds to connect, and seconds to wait for each part of an answer.
     :param proxies: by scheme, as ``requests`` takes them.
@@ -39,6 +44,8 @@ class ConnectionSettings:
 
     endpoint: Endpoint
     credentials: Credentials
+    api_version: str
+    signature: str | None
     instance_id: str | None
     timeout: tuple[float, float]
     proxies: Mapping[str, str] = field(repr=False)  # a proxy's address can hold a password
@@ -62,16 +69,17 @@ class ConnectionSettings:
     @classmethod
     def _of(cls, connection: Any) -> ConnectionSettings:
         extra = _extra(connection)
-        _refuse_unsupported(extra)
         return cls(
             endpoint=parse_endpoint(
                 connection.host,
                 connection.port,
                 scheme=connection.schema,
-                region_id=_text(extra, "region_id") or DEFAULT_REGION,
+                region_id=text(extra, "region_id") or DEFAULT_REGION,
             ),
-            credentials=StaticCredentials(_access_key(connection, extra)),
-            instance_id=_text(extra, "instance_id"),
+            credentials=credentials_of(connection, extra),
+            api_version=_choice(extra, "api_version", APIS) or "2017-07-05",
+            signature=_choice(extra, "signature", SIGNATURES),
+            instance_id=text(extra, "instance_id"),
             timeout=_timeout(extra.get("timeout")),
             proxies=_proxies(extra),
             verify=_verify(extra.get("verify")),
@@ -96,35 +104,13 @@ def _extra(connection: Any) -> Mapping[str, Any]:
     return extra
 
 
-def _refuse_unsupported(extra: Mapping[str, Any]) -> None:
-    for name, only in (
-        ("api_version", ("2017-07-05",)),
-        ("signature", ("v1",)),
-        ("credentials", ("access_key", "sts")),
-    ):
-        if (value := extra.get(name)) not in (None, "", *only):
-            raise CccParameterError(name, f"{value!r} is not supported by this release, only {' and '.join(only)}")
-
-
-def _text(extra: Mapping[str, Any], name: str) -> str | None:
+def _choice(extra: Mapping[str, Any], name: str, choices: Iterable[str]) -> str | None:
     value = extra.get(name)
-    if value is None:
+    if value in (None, ""):
         return None
-    if not isinstance(value, str):
-        raise CccParameterError(name, f"must be text, not {type(value).__name__}")
-    return value.strip() or None
-
-
-def _access_key(connection: Any, extra: Mapping[str, Any]) -> AccessKey:
-    for name, label, value in (
-        ("login", "AccessKey ID", connection.login),
-        ("password", "AccessKey Secret", connection.password),
-    ):
-        if not value or not value.strip():
-            raise CccParameterError(f"{name} ({label})", "is empty")
-        if value != value.strip():
-            raise CccParameterError(f"{name} ({label})", "has spaces or a line's end around it")
-    return AccessKey(connection.login, connection.password, _text(extra, "security_token"))
+    if value not in choices:
+        raise CccParameterError(name, f"is {value!r}, and must be one of {', '.join(choices)}")
+    return str(value)
 
 
 def _timeout(value: Any) -> tuple[float, float]:

@@ -66,7 +66,7 @@ def test_airflow_shows_the_form():
     # Before 3.2 these fields are written into Extra, as JSON.
     assert widgets.keys() == (CONNECTION["conn-fields"].keys() if READS_CONN_FIELDS else set())
     secret = {name for name, widget in widgets.items() if widget.is_sensitive}
-    assert secret == ({"security_token", "proxy"} if READS_CONN_FIELDS else set())
+    assert secret == ({"security_token", "external_id", "credentials_uri", "proxy"} if READS_CONN_FIELDS else set())
 
 
 def test_the_forms_defaults_are_the_connections():

@@ -427,7 +427,7 @@ def test_a_clock_that_is_off(seconds):
     with pytest.raises(errors.CccClockError) as caught:
         ours.decode(PICK, 400, {"Date": format_datetime(theirs, usegmt=True)}, b'{"Code": "InvalidTimeStamp.Expired"}')
     assert f"1200 s {'ahead of' if seconds > 0 else 'behind'} the service's" in str(caught.value)
-    assert ours.correct_clock(caught.value)
+    assert ours.remedy(caught.value)
     assert ours.clock_offset == -seconds
     form = dict(parse_qsl(ours.prepare(PICK).body.decode()))
     assert form["Timestamp"] == theirs.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -438,7 +438,7 @@ def test_a_clock_that_cannot_be_corrected(date):
     ours = protocol()
     with pytest.raises(errors.CccClockError) as caught:
         ours.decode(PICK, 400, {"Date": date}, b'{"Code": "IllegalTimestamp"}')
-    assert not ours.correct_clock(caught.value)
+    assert not ours.remedy(caught.value)
     assert ours.clock_offset == 0
 
 

@@ -165,7 +165,7 @@ def test_each_attempt_is_signed_anew_and_attempt_itself_is_one(connection):
             async with CccAsyncHook(retry=RetryPolicy(first_wait=0.001)) as hook:
                 assert (await hook.pick_outbound_numbers(CALLEE, [CANDIDATE])).pairs
                 with pytest.raises(errors.CccTransientError, match="HTTP 503"):
-                    await hook.attempt(hook._get_instance(None))
+                    await hook.attempt(hook.api.get_instance(INSTANCE_ID))
             return requests
 
     requests = asyncio.run(main())

@@ -143,9 +143,9 @@ def test_warnings(connection, host, verify, warnings, logs):
 
 
 def test_names_that_mean_nothing_are_logged(connection, logs):
-    connection(extra={"instanceid": "i", "role_arn": "r", "region_id": "cn-shanghai"})
-    assert CccHook().settings.unknown == ("instanceid", "role_arn")
-    assert "instanceid, role_arn" in logs.text
+    connection(extra={"instanceid": "i", "role": "r", "region_id": "cn-shanghai"})
+    assert CccHook().settings.unknown == ("instanceid", "role")
+    assert "instanceid, role" in logs.text
 
 
 # --- failures -------------------------------------------------------------------------------------------------------

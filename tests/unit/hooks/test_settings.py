@@ -119,9 +119,19 @@ def test_proxies_by_scheme_as_providers_http_takes_them():
         ({"extra": {"cert": 1}}, "cert: must be"),
         ({"extra": {"cert": "/nope.pem"}}, "cert: must be"),
         ({"extra": {"cert": [__file__, __file__, __file__]}}, "cert: must be"),
-        ({"extra": {"api_version": "2020-07-01"}}, "api_version: '2020-07-01' is not supported"),
-        ({"extra": {"signature": "v3"}}, "signature: 'v3' is not supported"),
-        ({"extra": {"credentials": "ram_role_arn"}}, "credentials: 'ram_role_arn' is not supported"),
+        ({"extra": {"api_version": "2019-01-01"}}, "api_version: is '2019-01-01', and must be one of 2017-07-05, 2020"),
+        ({"extra": {"signature": "v2"}}, "signature: is 'v2', and must be one of v1, v3"),
+        ({"extra": {"credentials": "magic"}}, "credentials: is 'magic', and must be one of access_key, sts, ram_role"),
+        ({"extra": {"credentials": "sts"}}, "security_token (STS token): is empty"),
+        ({"extra": {"credentials": "ram_role_arn"}}, "role_arn (Role ARN): is empty"),
+        ({"extra": {"credentials": "ram_role_arn", "role_arn": "r"}, "login": ""}, "login (AccessKey ID): is empty"),
+        ({"extra": {"credentials": "oidc_role_arn", "role_arn": "r"}}, "oidc_provider_arn (OIDC provider ARN): is"),
+        ({"extra": {"credentials": "credentials_uri"}}, "credentials_uri (Credentials URI): is empty"),
+        (
+            {"extra": {"credentials": "ram_role_arn", "role_arn": "r", "role_session_expiration": 60}},
+            "role_session_expiration (Role session expiration (seconds)): must be a number of seconds from 900",
+        ),
+        ({"conn_type": "alibaba_cloud", "login": "", "extra": {}}, "access_key_id (Access Key ID): is empty"),
     ],
 )
 def test_an_error_names_connection_and_field(fields, names):

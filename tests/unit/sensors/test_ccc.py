@@ -5,6 +5,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.models import Instance, InstanceNumber
+from airflow_provider_ccc.client.operations import GetInstanceState, ListPhoneNumbers
 from airflow_provider_ccc.hooks.ccc import CccHook
 from airflow_provider_ccc.sensors.ccc import CccInstanceHealthSensor
 from tests.support import CANDIDATE, INSTANCE_ID
@@ -17,14 +18,17 @@ def service(monkeypatch, connection):
     """Answer GetInstance by what is in the list, one at a time, and ListPhoneNumbers always."""
     outcomes: list[object] = []
 
-    def get_instance(hook, instance_id=None):
+    def call(hook, operation):
+        if isinstance(operation, ListPhoneNumbers):
+            return NUMBERS
+        if isinstance(operation, GetInstanceState):
+            return {"Ready": 2, "OnCall": 5}
         outcome = outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
-        return Instance(instance_id=instance_id or INSTANCE_ID, name="n", status=outcome, request_id="R")
+        return Instance(instance_id=operation.instance_id, name="n", status=outcome, request_id="R")
 
-    monkeypatch.setattr(CccHook, "get_instance", get_instance)
-    monkeypatch.setattr(CccHook, "list_phone_numbers", lambda hook, outbound_only, instance_id: NUMBERS)
+    monkeypatch.setattr(CccHook, "call", call)
     return outcomes
 
 
@@ -38,6 +42,11 @@ SEEN = {"instance_id": INSTANCE_ID, "name": "n", "status": "Running", "outbound_
 def test_ready(service):
     service.append("Running")
     assert sensor(candidate_numbers=["010-8976-7654"]).execute({}) == SEEN
+
+
+def test_ready_by_its_agents(service):
+    service.append("Running")
+    assert sensor(min_ready_agents=2).execute({}) == {**SEEN, "ready_agents": 2}
 
 
 def test_waits_until_ready(service):
@@ -54,9 +63,15 @@ def test_waits_until_ready(service):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"candidate_numbers": ["02160664656"]}, {"min_outbound_numbers": 2}, {"min_outbound_numbers": "2"}],
+    [
+        {"candidate_numbers": ["02160664656"]},
+        {"min_outbound_numbers": 2},
+        {"min_outbound_numbers": "2"},
+        {"min_ready_agents": 3},
+        {"min_ready_agents": "3"},
+    ],
 )
-def test_waits_for_numbers(service, arguments):
+def test_waits_for_numbers_and_agents(service, arguments):
     service.append("Running")
     result = sensor(**arguments).poke({})
     assert not result
@@ -94,6 +109,7 @@ def test_never_with_soft_fail_skips(service):
         ({"candidate_numbers": []}, "candidate_numbers: is an empty list"),
         ({"min_outbound_numbers": -1}, "min_outbound_numbers: must be an integer of at least 0"),
         ({"min_outbound_numbers": "x"}, "min_outbound_numbers: must be an integer of at least 0"),
+        ({"min_ready_agents": -1}, "min_ready_agents: must be an integer of at least 0"),
     ],
 )
 def test_wrong_parameters_fail_at_once(service, arguments, says):
@@ -111,5 +127,5 @@ def test_logs_show_numbers_shortened(service, logs):
 def test_modes_and_templates():
     assert sensor(mode="reschedule").reschedule
     assert set(CccInstanceHealthSensor.template_fields) == {
-        *("instance_id", "candidate_numbers", "min_outbound_numbers", "ccc_conn_id"),
+        *("instance_id", "candidate_numbers", "min_outbound_numbers", "min_ready_agents", "ccc_conn_id"),
     }
