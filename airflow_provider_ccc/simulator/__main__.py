@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> _Parser:
     parser = _Parser(
         prog="python -m airflow_provider_ccc.simulator",
-        description="A stand-in for Alibaba Cloud Call Center (CCC), API 2017-07-05, on this machine.",
+        description="A stand-in for Alibaba Cloud Call Center (CCC), API 2017-07-05 and 2020-07-01, on this machine.",
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -62,6 +62,12 @@ def _parser() -> _Parser:
         "--access-key-secret", type=_text, default=defaults.access_key_secret, metavar="SECRET", help="its secret"
     )
     parser.add_argument("--security-token", type=_text, metavar="TOKEN", help="STS token to ask for")
+    parser.add_argument(
+        "--sts-seconds",
+        type=_number(int, 1, 43_200),
+        metavar="N",
+        help="longest life of temporary keys it issues",
+    )
     parser.add_argument("--instance", metavar="FILE", help="JSON description of the call centers")
     parser.add_argument("--qps", type=_number(int, 1, None), metavar="N", help="requests per second, then throttle")
     parser.add_argument(

@@ -11,9 +11,14 @@ import json
 import re
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HOST_ID = "ccc.cn-shanghai.aliyuncs.com"
+#: What every answer of API 2017-07-05 holds beside its data and its ``RequestId``.
+ENVELOPE: Mapping[str, Any] = {"HttpStatusCode": 200, "Code": "OK", "Success": True}
 CONTENT_TYPES = {
     "JSON": b"application/json;charset=utf-8",
     "XML": b"text/xml;charset=utf-8",
@@ -66,32 +71,28 @@ class ApiError(Exception):
         return cls(400, f"Invalid{name}", f"The specified parameter {name} is not valid: {why}.")
 
 
-def success(action: str, data: dict[str, Any], kind: str) -> Answer:
+def success(action: str, data: dict[str, Any], kind: str, envelope: Mapping[str, Any] = ENVELOPE) -> Answer:
     """Wrap what an operation answers in the API's envelope.
 
     :param action: the operation's name; XML's root element is named after it.
     :param data: what the operation answers, ``{}`` or ``{name: value}``.
     :param kind: ``JSON`` or ``XML``.
+    :param envelope: what comes with the data. It differs between APIs, and between a few operations of one.
     """
-    envelope = {
-        "RequestId": _request_id(),
-        "HttpStatusCode": 200,
-        "Code": "OK",
-        "Success": True,
-        **data,
-    }
-    return Answer(200, "OK", _render(f"{action}Response", envelope, kind), kind)
+    body = {"RequestId": _request_id(), **envelope, **data}
+    return Answer(200, "OK", _render(f"{action}Response", body, kind), kind)
 
 
-def failure(error: ApiError, kind: str) -> Answer:
+def failure(error: ApiError, kind: str, host_id: str = HOST_ID) -> Answer:
     """Write down a refusal.
 
     :param error: the refusal.
     :param kind: ``JSON`` or ``XML``.
+    :param host_id: the name of the service that refuses.
     """
     body = {
         "RequestId": _request_id(),
-        "HostId": HOST_ID,
+        "HostId": host_id,
         "Code": error.code,
         "Message": error.message,
         "Recommend": f"https://error-center.aliyun.com/status/search?Keyword={error.code}&source=PopGw",

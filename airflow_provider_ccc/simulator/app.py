@@ -1,8 +1,8 @@
 """The ASGI application: one request's way from its bytes to its answer.
 
-Parameters are gathered from query and form body, the gateway checks them, the operation answers, a fault may come in
-between, and what happened goes into the journal before anything is sent, so that a client which has its answer finds
-it there.
+The request is read, the gateway checks its signature, the operation answers, a fault may come in between, and what
+happened goes into the journal before anything is sent, so that a client which has its answer finds it there. Keys that
+are given out without a signature (:mod:`.metadata`) have paths of their own, and leave no trace in the journal.
 """
 
 from __future__ import annotations
@@ -14,27 +14,31 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route
 
-from airflow_provider_ccc.simulator import faults, page
-from airflow_provider_ccc.simulator.answers import CONTENT_TYPES, Answer, ApiError, failure, success
+from airflow_provider_ccc.simulator import api_request, faults, page, sts
+from airflow_provider_ccc.simulator.answers import CONTENT_TYPES, HOST_ID, Answer, ApiError, failure, success
 from airflow_provider_ccc.simulator.faults import Fault, Faults
 from airflow_provider_ccc.simulator.gateway import Gateway, answer_format
+from airflow_provider_ccc.simulator.keys import Keys
+from airflow_provider_ccc.simulator.metadata import CREDENTIALS_PATH, Metadata
 from airflow_provider_ccc.simulator.operations import OPERATIONS
+from airflow_provider_ccc.simulator.signatures import signature_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from airflow_provider_ccc.simulator.api_request import ApiRequest
     from airflow_provider_ccc.simulator.instances import Account
     from airflow_provider_ccc.simulator.settings import SimulatorSettings
+    from airflow_provider_ccc.simulator.signatures import Signature
 
 log = logging.getLogger(__name__)
 
-_ACTIONS = {action for operations in OPERATIONS.values() for action in operations}
 _TRANSPORT = "airflow_provider_ccc.transport"
 
 
@@ -44,7 +48,8 @@ class JournalRecord:
 
     :param action: its ``Action``, empty if it had none.
     :param nonce: its ``SignatureNonce``, empty if it had none.
-    :param parameters: all parameters of query and body, ``Signature`` included.
+    :param parameters: all parameters of query and body, ``Signature`` included. What a request of signature 3 has in
+        its headers is not here.
     :param status: the HTTP status that was sent, 0 if the connection was reset instead.
     :param code: the API's code that was sent, ``OK`` or an error's, or the name of the fault that was met.
     """
@@ -71,22 +76,27 @@ class Simulator:
         self.codes: Counter[str] = Counter()
         #: Set when the server stops: whoever still waits gets the answer at once.
         self.stopping = asyncio.Event()
-        self._gateway = Gateway(settings)
+        keys = Keys(settings)
+        self.sts = sts.Sts(settings, keys)
+        self.metadata = Metadata(settings, self.sts)
+        operations = {**OPERATIONS, sts.VERSION: self.sts.operations}
+        self._actions = {action for version in operations.values() for action in version}
+        self._gateway = Gateway(settings, keys, operations)
         self._faults = Faults(settings.fault_rate, settings.seed)
         self._date = (0, b"")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
-        method: str = scope["method"]
         try:
-            parameters = await _parameters(Request(scope, receive))
+            request = await api_request.read(Request(scope, receive))
         except ClientDisconnect:
             return
-        if method == "GET" and "Action" not in parameters:
+        if request.method == "GET" and not ("Action" in request.parameters or "authorization" in request.headers):
             await self.send(send, page.render(self, scope))
             return
-        answer, fault = self._decide(method, parameters)
-        self._note(parameters, answer, fault)
+        signature = signature_of(request)
+        answer, fault = self._decide(request, signature)
+        self._note(request, signature, answer, fault)
         await self._pause(self.settings.latency_ms / 1000 + (faults.SLOWNESS if fault is Fault.SLOW else 0))
         if fault is Fault.RESET:
             faults.reset(scope[_TRANSPORT])
@@ -112,40 +122,42 @@ class Simulator:
         body = answer.body[: len(answer.body) // 2] if cut else answer.body
         await send({"type": "http.response.body", "body": body, "more_body": cut})
 
-    def _decide(self, method: str, parameters: dict[str, str]) -> tuple[Answer, Fault | None]:
-        kind, fault = "XML", None
+    def _decide(self, request: ApiRequest, signature: Signature) -> tuple[Answer, Fault | None]:
+        kind, fault = signature.default_format, None
+        host_id = sts.HOST_ID if signature.version == sts.VERSION else HOST_ID
         try:
-            kind = answer_format(parameters)
-            if method not in ("GET", "POST"):
+            kind = answer_format(request, signature)
+            if request.method not in ("GET", "POST"):
                 raise ApiError(400, "UnsupportedHTTPMethod", "This http method is not supported.")
-            operation = self._gateway.admit(method, parameters)
-            fault = self._faults.draw()
+            operation = self._gateway.admit(signature)
+            fault = self._faults.draw() if operation.of_ccc else None
             if fault is Fault.UNAVAILABLE:
                 return faults.unavailable(kind), fault
             if fault is Fault.BAD_GATEWAY:
                 return faults.bad_gateway(), fault
-            return success(operation.name, operation.answer(self.account, parameters), kind), fault
+            data = operation.answer(self.account, request.parameters)
+            return success(operation.name, data, kind, operation.envelope), fault
         except ApiError as error:
-            return failure(error, kind), fault
+            return failure(error, kind, host_id), fault
         except Exception:
             # The simulator's own mistake: answered as the service answers its own, and not kept quiet here.
             log.exception("The simulator failed")
             message = "The request processing has failed due to some unknown error."
-            return failure(ApiError(500, "InternalError", message), kind), fault
+            return failure(ApiError(500, "InternalError", message), kind, host_id), fault
 
-    def _note(self, parameters: dict[str, str], answer: Answer, fault: Fault | None) -> None:
+    def _note(self, request: ApiRequest, signature: Signature, answer: Answer, fault: Fault | None) -> None:
         lost = fault in (Fault.RESET, Fault.CUT_OFF)
-        action = parameters.get("Action", "")
+        action = signature.action
         record = JournalRecord(
             action=action,
-            nonce=parameters.get("SignatureNonce", ""),
-            parameters=parameters,
+            nonce=signature.nonce,
+            parameters=request.parameters,
             status=0 if fault is Fault.RESET else answer.status,
             code=fault.value if fault and lost else answer.code,
         )
         self.journal.append(record)
         # By name only where the name is the API's: a client's inventions must not fill the memory.
-        self.actions[action if action in _ACTIONS else "(other)"] += 1
+        self.actions[action if action in self._actions else "(other)"] += 1
         self.codes[record.code] += 1
 
     async def _pause(self, seconds: float) -> None:
@@ -162,13 +174,26 @@ class Simulator:
 
 
 def build(simulator: Simulator) -> Starlette:
-    """Give the application that serves `simulator` at ``/`` and nothing anywhere else."""
+    """Give the application that serves `simulator` at ``/`` and temporary keys where clients look for them."""
+
+    class KeysWithoutSignature:
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            headers = Headers(scope=scope)
+            await simulator.send(send, simulator.metadata.answer(scope["method"], scope["path"], headers))
 
     class NotFound:
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
             await simulator.send(send, Answer(404, "", b"Not Found", "TEXT"))
 
-    return Starlette(routes=[Route("/", simulator), Route("/{path:path}", NotFound())])
+    keys = KeysWithoutSignature()
+    return Starlette(
+        routes=[
+            Route("/", simulator),
+            Route("/latest/{path:path}", keys),
+            Route(CREDENTIALS_PATH, keys),
+            Route("/{path:path}", NotFound()),
+        ]
+    )
 
 
 def outermost(app: ASGIApp) -> ASGIApp:
@@ -183,19 +208,6 @@ def outermost(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, send)
 
     return with_transport
-
-
-async def _parameters(request: Request) -> dict[str, str]:
-    """Gather the parameters; it does not matter whether one comes in the query or in the body."""
-    pairs = _decode(request.scope["query_string"])
-    body = await request.body()
-    if body and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        pairs += _decode(body)
-    return dict(pairs)
-
-
-def _decode(form: bytes) -> list[tuple[str, str]]:
-    return parse_qsl(form.decode(errors="replace"), keep_blank_values=True, errors="replace")
 
 
 async def _gone(receive: Receive) -> None:

@@ -1,29 +1,26 @@
 """What Alibaba Cloud's API gateway checks before any operation sees a request: who asks, how, when, and how often.
 
-The checks are made in the order of this module. Signature 1.0 only; signature 3 will be a second ``_check_signature``,
-chosen by the presence of an ``Authorization`` header, with its own place for key, date and nonce.
+The checks are made in the order of this module, the same for both signatures (:mod:`.signatures`).
 """
 
 from __future__ import annotations
 
-import hmac
 import re
 import time
 from collections import deque
 from datetime import datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote
-
-from alibabacloud_openapi_util.client import Client, get_canonical_query_string
 
 from airflow_provider_ccc.simulator.answers import ApiError
-from airflow_provider_ccc.simulator.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_ccc.simulator.operations import Operation
+    from airflow_provider_ccc.simulator.api_request import ApiRequest
+    from airflow_provider_ccc.simulator.keys import Keys
+    from airflow_provider_ccc.simulator.operation import Operation
     from airflow_provider_ccc.simulator.settings import SimulatorSettings
+    from airflow_provider_ccc.simulator.signatures import Signature
 
 #: How far a request's timestamp may be off, and how long a nonce may not come back, in seconds.
 WINDOW = 15 * 60
@@ -33,92 +30,72 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 class Gateway:
     """The checks, and what they must remember from one request to the next.
 
-    :param settings: the key, the clock and the quota.
+    :param settings: the clock and the quota.
+    :param keys: the keys that are accepted.
+    :param operations: what can be asked for, by API version and name.
     """
 
-    def __init__(self, settings: SimulatorSettings) -> None:
+    def __init__(
+        self, settings: SimulatorSettings, keys: Keys, operations: Mapping[str, Mapping[str, Operation]]
+    ) -> None:
         self._settings = settings
+        self._keys = keys
+        self._operations = operations
         self._nonces = _Nonces()
         self._quota = _Quota(settings.qps) if settings.qps else None
 
-    def admit(self, method: str, parameters: Mapping[str, str]) -> Operation:
+    def admit(self, signature: Signature) -> Operation:
         """Check a request; what comes back is the operation that it asks for.
 
-        :param method: the HTTP method, which is part of what was signed.
-        :param parameters: those of query and form body together, decoded.
+        :param signature: the request's.
         :raises ApiError: the refusal.
         """
-        operation = _find_operation(parameters)
-        self._check_key(parameters)
+        operation = self._find_operation(signature)
         now = self._settings.clock()
-        _check_timestamp(parameters, now)
-        self._check_signature(method, parameters)
-        self._check_security_token(parameters)
-        # Only now, so that nobody without the key can use up a nonce.
-        if not self._nonces.add(parameters["SignatureNonce"], now):
-            raise ApiError(400, "SignatureNonceUsed", "Specified signature nonce was used already.")
-        if self._quota and not self._quota.take():
+        if operation.signed:
+            self._authenticate(signature, now)
+        elif signature.timestamp:
+            _check_timestamp(signature.timestamp, now)
+        if operation.of_ccc and self._quota and not self._quota.take():
             raise ApiError(400, "Throttling.User", "Request was denied due to user flow control.")
         return operation
 
-    def _check_key(self, parameters: Mapping[str, str]) -> None:
-        if _required(parameters, "AccessKeyId") != self._settings.access_key_id:
-            raise ApiError(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
-        if parameters.get("SignatureMethod") != "HMAC-SHA1":
-            raise ApiError.invalid("SignatureMethod", "it must be HMAC-SHA1")
-        if parameters.get("SignatureVersion") != "1.0":
-            raise ApiError.invalid("SignatureVersion", "it must be 1.0")
-        _required(parameters, "Signature")
-        _required(parameters, "SignatureNonce")
+    def _find_operation(self, signature: Signature) -> Operation:
+        _require(signature.action, "Action")
+        _require(signature.version, "Version")
+        operations = self._operations.get(signature.version)
+        if operations is None:
+            raise ApiError.invalid("Version", f"it must be one of {', '.join(self._operations)}")
+        if signature.action not in operations:
+            message = "Specified api is not found, please check your url and method."
+            raise ApiError(404, "InvalidAction.NotFound", message)
+        return operations[signature.action]
 
-    def _check_signature(self, method: str, parameters: Mapping[str, str]) -> None:
-        signed = {name: value for name, value in parameters.items() if name != "Signature"}
-        expected = Client.get_rpcsignature(signed, method, self._settings.access_key_secret)
-        # As bytes: a signature sent with other than ASCII characters is wrong, and no reason to fail.
-        if not hmac.compare_digest(expected.encode(), parameters["Signature"].encode()):
-            string_to_sign = f"{method}&%2F&{quote(get_canonical_query_string(signed), safe='~')}"
-            raise ApiError(
-                400,
-                "SignatureDoesNotMatch",
-                f"Specified signature is not matched with our calculation. server string to sign is:{string_to_sign}",
-            )
-
-    def _check_security_token(self, parameters: Mapping[str, str]) -> None:
-        expected, sent = self._settings.security_token, parameters.get("SecurityToken")
-        if expected and not sent:
-            raise ApiError.missing("SecurityToken")
-        if sent and not hmac.compare_digest((expected or "").encode(), sent.encode()):
-            raise ApiError(
-                400,
-                "InvalidSecurityToken.MismatchWithAccessKey",
-                "Specified SecurityToken is not matched with the AccessKey.",
-            )
+    def _authenticate(self, signature: Signature, now: float) -> None:
+        signature.check_form()
+        key = self._keys.find(signature.access_key_id)
+        _require(signature.nonce, "SignatureNonce")
+        _require(signature.timestamp, "Timestamp")
+        _check_timestamp(signature.timestamp, now)
+        signature.check(key.access_key_secret)
+        self._keys.check_token(key, signature.security_token, now)
+        # Only now, so that nobody without the key can use up a nonce.
+        if not self._nonces.add(signature.nonce, now):
+            raise ApiError(400, "SignatureNonceUsed", "Specified signature nonce was used already.")
 
 
-def answer_format(parameters: Mapping[str, str]) -> str:
-    """Tell how the request wants to be answered, ``JSON`` or ``XML``; XML where it does not say.
+def answer_format(request: ApiRequest, signature: Signature) -> str:
+    """Tell how the request wants to be answered, ``JSON`` or ``XML``.
 
     :raises ApiError: it asks for something else.
     """
-    kind = parameters.get("Format", "").upper() or "XML"
+    kind = request.parameters.get("Format", "").upper() or signature.default_format
     if kind not in ("JSON", "XML"):
         raise ApiError(400, "InvalidParameter.Format", "The specified parameter Format is not valid.")
     return kind
 
 
-def _find_operation(parameters: Mapping[str, str]) -> Operation:
-    action = _required(parameters, "Action")
-    operations = OPERATIONS.get(_required(parameters, "Version"))
-    if operations is None:
-        raise ApiError.invalid("Version", f"it must be one of {', '.join(OPERATIONS)}")
-    if action not in operations:
-        message = "Specified api is not found, please check your url and method."
-        raise ApiError(404, "InvalidAction.NotFound", message)
-    return operations[action]
-
-
-def _check_timestamp(parameters: Mapping[str, str], now: float) -> None:
-    timestamp = _required(parameters, "Timestamp")
+def _check_timestamp(timestamp: str, now: float) -> None:
     try:
         if not _TIMESTAMP.fullmatch(timestamp):
             raise ValueError
@@ -130,11 +107,10 @@ def _check_timestamp(parameters: Mapping[str, str], now: float) -> None:
         raise ApiError(400, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
 
 
-def _required(parameters: Mapping[str, str], name: str) -> str:
-    value = parameters.get(name)
+def _require(value: str, name: str) -> None:
+    """Refuse a request that lacks what signature 1.0 calls `name`. For signature 3 that name is assumed."""
     if not value:
         raise ApiError.missing(name)
-    return value
 
 
 class _Nonces:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,20 @@ class PhoneNumber:
     description: str
     skill_groups: tuple[str, ...]
 
+    @property
+    def active(self) -> bool:
+        """Whether the number does what its usage says; API 2020-07-01 has this in the place of `allow_outbound`."""
+        return self.usage == "Inbound" or self.allow_outbound
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One call center. `status` is the API's free text; `state` tells whether the service is paid for and allowed."""
+    """One call center.
+
+    API 2017-07-05 knows it by `instance_id`, 2020-07-01 by `domain_name`. `status` is the API's free text; `state`
+    tells whether the service is paid for and allowed; `agents` tells how many of them are in which state, such as
+    ``{"Ready": 3}``.
+    """
 
     instance_id: str
     name: str
@@ -46,6 +57,7 @@ class Instance:
     state: str
     phone_numbers: dict[str, PhoneNumber]
     skill_groups: dict[str, str]
+    agents: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,11 @@ class Account:
 
     instances: dict[str, Instance]
     regions: dict[str, Region] = field(default_factory=dict)
+
+    @cached_property
+    def domains(self) -> dict[str, Instance]:
+        """The instances by domain name, which is an instance's id in API 2020-07-01."""
+        return {instance.domain_name: instance for instance in self.instances.values()}
 
     def region_of(self, number: str) -> Region:
         """Tell where `number` is from; what the description says goes before the numbering plan."""
@@ -138,6 +155,15 @@ class _Fields:
         values = self._take(name, Mapping, "a JSON object", {})
         return {key: _Fields(value, f"{self._prefix}{name}.{key}") for key, value in values.items()}
 
+    def counts(self, name: str) -> dict[str, int]:
+        """Take an object whose keys are free and whose values are counts."""
+        values = self._take(name, Mapping, "a JSON object", {})
+        for key, value in values.items():
+            # bool is a kind of int to Python, and no count to anybody else.
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise DescriptionError(f"{self._prefix}{name}.{key} must be an integer of at least 0")
+        return dict(values)
+
     def duplicate(self, name: str, value: str) -> DescriptionError:
         """Say that the field `name` repeats `value`, which must occur once."""
         return DescriptionError(f"{self._prefix}{name} repeats {value!r}; it must occur once")
@@ -161,10 +187,14 @@ def _account(data: Any) -> Account:
     else:
         described = [fields]  # one instance alone, perhaps with regions beside its own fields
     instances: dict[str, Instance] = {}
+    domain_names: set[str] = set()
     for one in described:
         instance = _instance(one, regions)
         if instance.instance_id in instances:
             raise one.duplicate("instance_id", instance.instance_id)
+        if instance.domain_name in domain_names:
+            raise one.duplicate("domain_name", instance.domain_name)
+        domain_names.add(instance.domain_name)
         instances[instance.instance_id] = instance
     return Account(instances, regions)
 
@@ -193,6 +223,7 @@ def _instance(fields: _Fields, regions: dict[str, Region]) -> Instance:
         state=fields.choice("state", STATES, "normal"),
         phone_numbers=phone_numbers,
         skill_groups=skill_groups,
+        agents=fields.counts("agents"),
     )
     fields.end()
     return instance

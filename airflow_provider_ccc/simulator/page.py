@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from starlette.datastructures import Headers
 
 from airflow_provider_ccc.simulator.answers import Answer
+from airflow_provider_ccc.simulator.metadata import ROLE
 from airflow_provider_ccc.simulator.operations import OPERATIONS
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ def render(simulator: Simulator, scope: Scope) -> Answer:
         access_key_id=escape(settings.access_key_id),
         access_key_secret=escape(settings.access_key_secret),
         security_token=f"<code>{escape(settings.security_token)}</code>" if settings.security_token else "none",
+        sts=f"{settings.sts_seconds} s at most" if settings.sts_seconds else "an hour, or as asked for",
+        sts_operations=_list(simulator.sts.operations),
+        issued=simulator.sts.issued,
+        ram_role=escape(ROLE),
         qps=f"{settings.qps} requests a second" if settings.qps else "no limit",
         latency=f"{settings.latency_ms:g} ms",
         fault_rate=f"{settings.fault_rate:g}",
@@ -99,10 +104,12 @@ def _instance(account: Account, instance: Instance) -> str:
         for number in instance.phone_numbers.values()
     )
     groups = _list(instance.skill_groups) if instance.skill_groups else "none"
+    agents = ", ".join(f"{escape(state)} {count}" for state, count in instance.agents.items()) or "none"
     return (
         f"<h3>{escape(instance.name)}</h3>"
-        f"<p><code>{escape(instance.instance_id)}</code>, status {escape(instance.status)}, "
-        f"service {escape(instance.state)}. Skill groups: {groups}.</p>"
+        f"<p><code>{escape(instance.instance_id)}</code> in 2017-07-05, <code>{escape(instance.domain_name)}</code> in "
+        f"2020-07-01; status {escape(instance.status)}, service {escape(instance.state)}. Skill groups: {groups}. "
+        f"Agents: {agents}.</p>"
         f"<table><thead><tr><th>Number</th><th>City</th><th>Usage</th><th>Calls out</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>"
     )

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from airflow_provider_ccc.simulator.sts import Sts
+
 __all__ = ["JournalRecord", "RunningSimulator", "SimulatorSettings", "running", "serve"]
 
 #: A long keep-alive, so that a client's pooled connection is not closed under the request it is just sending.
@@ -49,6 +51,11 @@ class RunningSimulator:
     def journal(self) -> list[JournalRecord]:
         """The requests that arrived, oldest first, as of now."""
         return list(self._simulator.journal)
+
+    @property
+    def sts(self) -> Sts:
+        """The service that gives out temporary keys: ``simulator.sts.issued`` tells how many."""
+        return self._simulator.sts
 
 
 @contextlib.contextmanager

@@ -25,6 +25,9 @@ class SimulatorSettings:
     :param latency_ms: by how much every API answer is delayed.
     :param fault_rate: the probability, 0 to 1, that an accepted request meets a fault (:mod:`.faults`).
     :param seed: what the faults are drawn from; the same seed gives the same sequence.
+    :param sts_seconds: how long temporary keys live at most, whatever is asked for; None: as long as is asked for, and
+        an hour where nothing is.
+    :param oidc_token: the one OIDC token that is taken for proof of an identity; None: any that is not empty.
     :param clock: the server's clock in seconds since the epoch; a test may shift it.
     :param journal_size: how many of the latest requests are remembered. A record holds phone numbers.
     """
@@ -39,5 +42,7 @@ class SimulatorSettings:
     latency_ms: float = 0
     fault_rate: float = 0.0
     seed: int = 0
+    sts_seconds: int | None = None
+    oidc_token: str | None = None
     clock: Callable[[], float] = time.time
     journal_size: int = 100_000

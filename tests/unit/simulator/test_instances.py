@@ -28,6 +28,15 @@ def number(**fields):
         (one(instance_id=""), "instance_id must not be empty"),
         (one(instance_id=7), "instance_id must be a text"),
         (one(state="asleep"), "state must be one of normal, ceased, disabled"),
+        (one(agents=3), "agents must be a JSON object"),
+        *(
+            (one(agents={"Ready": count}), "agents.Ready must be an integer of at least 0")
+            for count in (-1, 1.5, "3", True, None)
+        ),
+        (
+            {"instances": [one(domain_name="d"), {"instance_id": "j", "domain_name": "d"}]},
+            "instances[1].domain_name repeats 'd'; it must occur once",
+        ),
         (one(colour="red"), "colour is not a known field"),
         ({"instances": [one(colour="red")]}, "instances[0].colour is not a known field"),
         (one(phone_numbers=[{"usage": "Outbound"}]), "phone_numbers[0].number is missing; it must be a text"),
@@ -65,6 +74,9 @@ def test_one_instance_alone_with_defaults(tmp_path):
     instance = account.instances["i"]
     assert (instance.name, instance.status, instance.state) == ("i", "Running", "normal")
     assert not instance.phone_numbers["01012345678"].allow_outbound
+    assert instance.phone_numbers["01012345678"].active
+    assert (instance.domain_name, instance.agents) == ("i", {})
+    assert account.domains == {"i": instance}
     assert account.region_of("1") == Region("杭州", "浙江")
     assert account.region_of("01012345678") == Region("北京", "北京")
 
@@ -72,6 +84,7 @@ def test_one_instance_alone_with_defaults(tmp_path):
 def test_what_can_be_set_goes_before_what_is_known():
     account = load(number(allow_outbound=False, city="上海", province="上海"))
     assert not account.instances["i"].phone_numbers["01012345678"].allow_outbound
+    assert not account.instances["i"].phone_numbers["01012345678"].active
     assert account.region_of("01012345678") == Region("上海", "上海")
 
 

@@ -68,6 +68,7 @@ def test_ends_while_a_slow_answer_and_half_a_request_are_in_flight(sign):
         (["--latency-ms", "-1"], "argument --latency-ms: must be a number from 0 to 600000, not '-1'"),
         (["--fault-rate", "1.1"], "argument --fault-rate: must be a number from 0 to 1, not '1.1'"),
         (["--fault-rate", "nan"], "argument --fault-rate: must be a number from 0 to 1, not 'nan'"),
+        (["--sts-seconds", "0"], "argument --sts-seconds: must be an integer from 1 to 43200, not '0'"),
         (["--seed", "x"], "argument --seed: invalid int value: 'x'"),
         (["--access-key-id", ""], "argument --access-key-id: must not be empty"),
         (["--instance", "/nowhere.json"], "argument --instance: /nowhere.json: cannot be read: No such file"),

@@ -38,9 +38,13 @@ def test_page_says_how_to_connect(simulator):
 
 def test_page_says_what_is_served(simulator):
     page = requests.get(simulator.url, timeout=10).text
-    for operation in OPERATIONS["2017-07-05"]:
+    for version, operations in OPERATIONS.items():
+        assert f"Version {version}" in page
+        for operation in operations:
+            assert f"<code>{operation}</code>" in page
+    for operation in ("AssumeRole", "AssumeRoleWithOIDC", "/credentials", "ccc-demo"):
         assert f"<code>{operation}</code>" in page
-    assert "Version 2017-07-05" in page
+    assert "Agents: Ready 3, OnCall 1, Break 1, Offline 2." in page
     assert "<td>01089767654</td><td>北京</td><td>Bidirection</td><td>yes</td>" in page
     assert "<td>4001234567</td><td>–</td><td>Inbound</td><td>no</td>" in page
     assert "$" not in page
@@ -70,20 +74,34 @@ def test_page_counts(ask):
 def test_page_escapes_what_it_did_not_write():
     number = {"number": NASTY, "usage": "Outbound"}
     group = {"skill_group_id": NASTY}
-    described = {"instance_id": NASTY, "status": NASTY, "phone_numbers": [number], "skill_groups": [group]}
+    described = {
+        "instance_id": NASTY,
+        "status": NASTY,
+        "agents": {NASTY: 1},
+        "phone_numbers": [number],
+        "skill_groups": [group],
+    }
     settings = SimulatorSettings(
         instance=described, access_key_id=NASTY, access_key_secret=NASTY, security_token=NASTY, qps=5
     )
     with running(settings) as simulator:
         page = requests.get(simulator.url, timeout=10).text
     assert "<script" not in page
-    assert page.count(html.escape(NASTY)) >= 7
+    assert page.count(html.escape(NASTY)) >= 9
     connection = connection_of(page)
     assert (connection["login"], connection["extra"]) == (
         NASTY,
         {"instance_id": NASTY, "security_token": NASTY},
     )
     assert "5 requests a second" in page
+
+
+def test_page_tells_of_temporary_keys():
+    with running(SimulatorSettings(sts_seconds=7)) as simulator:
+        requests.get(f"{simulator.url}/credentials", timeout=10)
+        page = requests.get(simulator.url, timeout=10).text
+    assert "<td>7 s at most</td>" in page
+    assert "<th>Given out so far</th><td>1</td>" in page
 
 
 @pytest.mark.parametrize("host", ["localhost:8790", "ccc.example", "[::1]:8790"])

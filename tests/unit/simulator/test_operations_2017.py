@@ -127,9 +127,81 @@ def test_list_instances_of_user(ask):
     assert instances == [ask({"Action": "GetInstance"}).json()["Instance"]]
 
 
+def test_pick_local_number(ask):
+    own = {"Action": "PickLocalNumber", "CalleeNumber": "057187654321", "Count": None}
+    answer = ask({**own, "CandidateNumber.1": "02160664656", "CandidateNumber.2": "057187654303"})
+    body = answer.json()
+    assert len(body.pop("RequestId")) == 36
+    assert body == {
+        "Code": "OK",
+        "Success": True,
+        "Data": {
+            "Callee": {"Number": "057187654321", "City": "杭州", "Province": "浙江"},
+            "Caller": {"Number": "057187654303", "City": "杭州", "Province": "浙江"},
+        },
+    }
+    without = ask({**own, "CandidateNumber.1": "4001234567"}).json()
+    assert without["Data"] == {"Callee": {"Number": "057187654321", "City": "杭州", "Province": "浙江"}}
+
+
+def test_get_instance_state(ask):
+    with running(SimulatorSettings(instance={"instance_id": "i", "agents": {"Ready": 3, "OnCall": 0}})) as one:
+        state = ask({"Action": "GetInstanceState", "InstanceId": "i"}, url=one.url).json()["RealTimeInstanceState"]
+    counts = [{"State": "Ready", "Count": 3}, {"State": "OnCall", "Count": 0}]
+    assert state == {"AgentStateDistributions": {"AgentStateCount": counts}}
+
+
+def test_get_number_region_info(ask):
+    body = ask({"Action": "GetNumberRegionInfo", "Number": "02083456701"}).json()
+    del body["RequestId"]
+    assert body == {
+        "Code": "OK",
+        "Success": True,
+        "PhoneNumber": {"Number": "02083456701", "City": "广州", "Province": "广东"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("callee", "caller", "callee_available", "caller_available"),
+    [
+        ("13888888888", "01089767654", True, True),
+        ("+8613888888888", "4001234567", True, False),
+        ("nobody", "01055556666", False, False),
+        ("13888888888", None, True, None),
+    ],
+)
+def test_check_number_available(ask, callee, caller, callee_available, caller_available):
+    body = ask({"Action": "CheckNumberAvaliable", "Callee": callee, "Caller": caller}).json()
+    assert (body["HttpStatusCode"], body["Success"]) == (200, True)
+    assert body["CalleeAvaliable"]["Avaliable"] is callee_available
+    assert bool(body["CalleeAvaliable"]["Reason"]) is not callee_available
+    if caller_available is None:
+        assert "CallerAvaliable" not in body
+    else:
+        assert body["CallerAvaliable"]["Avaliable"] is caller_available
+        assert bool(body["CallerAvaliable"]["Reason"]) is not caller_available
+
+
+@pytest.mark.parametrize(
+    ("own", "status", "code"),
+    [
+        ({"Action": "PickLocalNumber", "CandidateNumber.1": None}, 400, "MissingCandidateNumber"),
+        ({"Action": "PickLocalNumber", "InstanceId": "x"}, 404, "NotExist.Instance"),
+        ({"Action": "GetInstanceState", "InstanceId": None}, 400, "MissingInstanceId"),
+        ({"Action": "GetNumberRegionInfo"}, 400, "MissingNumber"),
+        ({"Action": "CheckNumberAvaliable"}, 400, "MissingCallee"),
+        ({"Action": "CheckNumberAvaliable", "Callee": "1", "InstanceId": "x"}, 404, "NotExist.Instance"),
+    ],
+)
+def test_refusals(ask, own, status, code):
+    answer = ask(own)
+    assert (answer.status_code, answer.json()["Code"]) == (status, code)
+
+
 @pytest.mark.parametrize("action", list(OPERATIONS["2017-07-05"]))
 def test_every_operation_answers_the_same_in_xml(ask, action):
     own = {"Action": action, "SkillGroupId.1": OUTBOUND_GROUP, "OutboundOnly": "true", "Count": "3"}
+    own |= {"Number": "02083456701", "Callee": "02083456701"}
     in_json = ask(own).json()
     root = ET.fromstring(ask({**own, "Format": "XML"}).content)  # noqa: S314 - our own
     assert root.tag == f"{action}Response"
