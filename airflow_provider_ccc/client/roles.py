@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit, urlunsplit
 
 from airflow_provider_ccc.client.credentials import AccessKey, Fetched
 from airflow_provider_ccc.client.errors import (
@@ -145,7 +146,13 @@ class CredentialsUri(Role):
     credentials_uri: str = field(repr=False)  # whoever knows it has the credentials
 
     def provider(self, library: ModuleType) -> Any:
-        return library.URLCredentialsProvider(uri=self.credentials_uri)
+        address = urlsplit(self.credentials_uri)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise CccParameterError("credentials_uri", "is no address; one begins with http:// or https:// and a host")
+        # The library takes an address without a port for one whose port is called None.
+        port = address.port or (443 if address.scheme == "https" else 80)
+        host = f"[{address.hostname}]" if ":" in address.hostname else address.hostname
+        return library.URLCredentialsProvider(uri=urlunsplit(address._replace(netloc=f"{host}:{port}")))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,7 +76,7 @@ class Simulator:
         self.codes: Counter[str] = Counter()
         #: Set when the server stops: whoever still waits gets the answer at once.
         self.stopping = asyncio.Event()
-        keys = Keys(settings)
+        self.keys = keys = Keys(settings)
         self.sts = sts.Sts(settings, keys)
         self.metadata = Metadata(settings, self.sts)
         operations = {**OPERATIONS, sts.VERSION: self.sts.operations}

@@ -6,7 +6,7 @@ import base64
 import hmac
 import secrets
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -69,6 +69,11 @@ class Keys:
             self._tokens.discard(oldest.security_token)
         self.issued += 1
         return key
+
+    def expire(self) -> None:
+        """Let all temporary keys expire at once, as if they were revoked."""
+        now = int(self._clock())
+        self._temporary = {name: replace(key, expires_at=now - 1) for name, key in self._temporary.items()}
 
     def find(self, access_key_id: str) -> Key:
         """Look a key up.

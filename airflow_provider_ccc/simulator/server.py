@@ -57,6 +57,10 @@ class RunningSimulator:
         """The service that gives out temporary keys: ``simulator.sts.issued`` tells how many."""
         return self._simulator.sts
 
+    def expire_keys(self) -> None:
+        """Let all temporary keys that were given out expire now."""
+        self._simulator.keys.expire()
+
 
 @contextlib.contextmanager
 def running(
