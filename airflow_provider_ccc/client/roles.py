@@ -198,7 +198,8 @@ def _library(name: str) -> ModuleType:
         library = importlib.import_module("alibabacloud_credentials.provider")
     except ImportError:
         raise CccParameterError("credentials", f"{name!r} {_MISSING}") from None
-    logging.getLogger("credentials").disabled = True  # the library's own, which its threads use too
+    for logger in ("credentials", "alibabacloud-tea"):  # the library's own, which its threads use too
+        logging.getLogger(logger).disabled = True
     logging.getLogger("urllib3.connectionpool").addFilter(_quiet)
     return library
 
