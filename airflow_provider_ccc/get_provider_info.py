@@ -160,5 +160,6 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [{"integration-name": name, "python-modules": ["airflow_provider_ccc.hooks.ccc"]}],
         "operators": [{"integration-name": name, "python-modules": ["airflow_provider_ccc.operators.ccc"]}],
         "sensors": [{"integration-name": name, "python-modules": ["airflow_provider_ccc.sensors.ccc"]}],
+        "triggers": [{"integration-name": name, "python-modules": ["airflow_provider_ccc.triggers.ccc"]}],
         "connection-types": [CONNECTION],
     }

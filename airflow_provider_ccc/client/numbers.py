@@ -78,8 +78,13 @@ def key(number: str) -> str:
 
 
 def shorten(number: object) -> str:
-    """Show a phone number by its first three and last four characters, or by less if it is short."""
+    """Show a phone number by its first three and last four characters, or by less if it is short.
+
+    What cannot be printed becomes a question mark: it may come from an answer, and go into a log.
+    """
     text = str(number)
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else "?" for character in text)
     if len(text) > 9:
         return f"{text[:3]}****{text[-4:]}"
     return f"{text[:2]}****" if len(text) > 4 else "****"

@@ -220,6 +220,9 @@ def _http_date(value: str) -> datetime | None:
         parsed = parsedate_to_datetime(value)
     except (TypeError, ValueError, OverflowError):
         return None
+    # A clock that is off by decades is nothing to go by, and one beyond the year 9999 none that can be written.
+    if not 2000 <= parsed.year < 2200:
+        return None
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed
 
 

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+from airflow.triggers.base import StartTriggerArgs
 
 from airflow_provider_ccc.client.errors import CccError
 from airflow_provider_ccc.tasks import CccTaskMixin, is_given, permanent_errors_end_the_task, rendered_integer
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_ccc.triggers.ccc import CccInstanceHealthTrigger
+
+_TRIGGER = "airflow_provider_ccc.triggers.ccc.CccInstanceHealthTrigger"
 
 
 class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
@@ -27,11 +40,18 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
     XCom ``return_value``: what was seen, ``{"instance_id", "name", "status", "outbound_numbers", "request_id"}``, where
     ``outbound_numbers`` is how many numbers may call out; and ``ready_agents`` if these were asked for.
 
+    With ``deferrable`` it waits in the triggerer and holds no worker. Airflow stores a trigger's arguments and shows
+    them, so ``candidate_numbers`` are not among these: with candidates the sensor comes back to a worker for a moment,
+    once everything else is ready, and again every ``poke_interval`` as long as one of them is missing.
+
     :param instance_id: the call centre instance (templated); the connection's own by default.
     :param candidate_numbers: numbers that must be able to call out (templated).
     :param min_outbound_numbers: how many numbers must be able to call out, at least 0 (templated).
     :param min_ready_agents: how many agents must be ready to take calls; 0 does not ask about them (templated).
     :param ccc_conn_id: the connection, of type ``ccc`` (templated).
+    :param deferrable: whether to wait in the triggerer; by default what ``[operators] default_deferrable`` says.
+    :param start_from_trigger: begin in the triggerer too, so that no worker is needed to begin with. Not with
+        ``candidate_numbers``, and with templates only from Airflow 3.3 on; otherwise it begins on a worker.
     :param kwargs: what every sensor takes: ``mode`` (``poke``, or ``reschedule`` to free the worker in between),
         ``poke_interval``, ``timeout`` and so on.
 
@@ -50,6 +70,11 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
     ui_color = "#ffc69e"
     ui_fgcolor = "#000000"
 
+    start_trigger_args = StartTriggerArgs(
+        trigger_cls=_TRIGGER, trigger_kwargs={}, next_method="execute_complete", next_kwargs=None, timeout=None
+    )
+    start_from_trigger = False
+
     def __init__(
         self,
         *,
@@ -58,6 +83,8 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
         min_outbound_numbers: int | str = 1,
         min_ready_agents: int | str = 0,
         ccc_conn_id: str = "ccc_default",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        start_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -66,6 +93,16 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
         self.min_outbound_numbers = min_outbound_numbers
         self.min_ready_agents = min_ready_agents
         self.ccc_conn_id = ccc_conn_id
+        self.deferrable = deferrable
+        self.start_from_trigger = start_from_trigger and deferrable and self._can_start_from_trigger()
+        if self.start_from_trigger:
+            self.start_trigger_args = StartTriggerArgs(
+                trigger_cls=_TRIGGER,
+                trigger_kwargs=self._trigger_arguments(),
+                next_method="execute_complete",
+                next_kwargs=None,
+                timeout=timedelta(seconds=self.timeout),
+            )
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look at the instance once.
@@ -90,3 +127,78 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
             return PokeReturnValue(is_done=False)
         self.log.info("Instance %s is ready, %d numbers may call out", health.instance_id, health.outbound_numbers)
         return PokeReturnValue(is_done=True, xcom_value=health.as_dict())
+
+    # --- deferral -----------------------------------------------------------------------------------------------------
+
+    def execute(self, context: Context) -> Any:
+        """Wait here, or look once and wait in the triggerer.
+
+        :returns: what was seen, see the class.
+        :raises AirflowFailException: if it will never be ready.
+        """
+        if not self.deferrable:
+            return super().execute(context)
+        return self._look_and_defer(context, until=time.time() + self.timeout)
+
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any] | None = None, until: float | None = None
+    ) -> Any:
+        """Take the trigger's event.
+
+        :param until: when the time is up, in seconds since the epoch; ``None`` after a start from the trigger.
+        :raises AirflowFailException: if the instance will never be ready.
+        :raises ValueError: the event is none of this trigger's.
+        """
+        from airflow_provider_ccc.triggers.ccc import FAILED, READY
+
+        fired: Mapping[str, Any] = event if isinstance(event, Mapping) else {}
+        status = fired.get("status")
+        if status == FAILED:
+            request = f" (RequestId {fired['request_id']})" if fired.get("request_id") else ""
+            raise AirflowFailException(f"{fired.get('code')}: {fired.get('message')}{request}")
+        seen = fired.get("seen") if status == READY else None
+        if not isinstance(seen, Mapping) or "instance_id" not in seen:
+            raise ValueError(
+                f"the trigger fired with {type(event).__name__} and status {status!r}, which means nothing"
+            )
+        if is_given(self.candidate_numbers):
+            return self._look_and_defer(context, until=time.time() + self.timeout if until is None else until)
+        self.log.info("Instance %s is ready", seen["instance_id"])
+        return dict(seen)
+
+    def _look_and_defer(self, context: Context, until: float) -> Any:
+        looked = self.poke(context)
+        if looked.is_done:
+            return looked.xcom_value
+        left = until - time.time()
+        if left <= 0:
+            raise AirflowSensorTimeout(f"the instance did not become ready within {self.timeout:.0f} seconds")
+        # A worker has just looked, so the triggerer need not at once.
+        return self.defer(  # which raises
+            trigger=self._trigger(first_wait=self.poke_interval),
+            method_name="execute_complete",
+            kwargs={"until": until},
+            timeout=timedelta(seconds=left),
+        )
+
+    def _trigger(self, first_wait: float) -> CccInstanceHealthTrigger:
+        from airflow_provider_ccc.triggers.ccc import CccInstanceHealthTrigger
+
+        return CccInstanceHealthTrigger(**self._trigger_arguments(), first_wait=first_wait)
+
+    def _trigger_arguments(self) -> dict[str, Any]:
+        return {
+            "ccc_conn_id": self.ccc_conn_id,
+            "instance_id": self.instance_id,
+            "min_outbound_numbers": self.min_outbound_numbers,
+            "min_ready_agents": self.min_ready_agents,
+            "poke_interval": float(self.poke_interval),
+        }
+
+    def _can_start_from_trigger(self) -> bool:
+        if is_given(self.candidate_numbers):
+            return False
+        from airflow_provider_ccc.compat import RENDERS_TRIGGER_ARGUMENTS
+
+        templated = any("{{" in str(value) or "{%" in str(value) for value in self._trigger_arguments().values())
+        return RENDERS_TRIGGER_ARGUMENTS or not templated

@@ -71,7 +71,13 @@ def test_numbers_that_lost_zeros_have_the_same_key():
 
 @pytest.mark.parametrize(
     ("number", "shown"),
-    [("165787876896", "165****6896"), ("0108976765", "010****6765"), ("95588123", "95****"), ("1234", "****")],
+    [
+        ("165787876896", "165****6896"),
+        ("0108976765", "010****6765"),
+        ("95588123", "95****"),
+        ("1234", "****"),
+        ("\ufeff10897\n6765", "?10****6765"),
+    ],
 )
 def test_shorten(number, shown):
     assert shorten(number) == shown

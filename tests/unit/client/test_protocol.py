@@ -433,7 +433,10 @@ def test_a_clock_that_is_off(seconds):
     assert form["Timestamp"] == theirs.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@pytest.mark.parametrize("date", ["", "nonsense", "Mon, 99 Foo 2024 00:00:00 GMT"])
+@pytest.mark.parametrize(
+    "date",
+    ["", "nonsense", "Mon, 99 Foo 2024 00:00:00 GMT", "31 Dec 9999 23:59:59 -2300", "Thu, 01 Jan 1970 00:00:00 GMT"],
+)
 def test_a_clock_that_cannot_be_corrected(date):
     ours = protocol()
     with pytest.raises(errors.CccClockError) as caught:

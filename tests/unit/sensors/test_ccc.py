@@ -1,7 +1,16 @@
 from __future__ import annotations
 
+import inspect
+import time
+
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+    conf,
+)
 
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.models import Instance, InstanceNumber
@@ -129,3 +138,122 @@ def test_modes_and_templates():
     assert set(CccInstanceHealthSensor.template_fields) == {
         *("instance_id", "candidate_numbers", "min_outbound_numbers", "min_ready_agents", "ccc_conn_id"),
     }
+
+
+# --- deferral -------------------------------------------------------------------------------------------------------
+
+
+def deferred(**arguments) -> TaskDeferred:
+    with pytest.raises(TaskDeferred) as caught:
+        sensor(deferrable=True, **arguments).execute({})
+    return caught.value
+
+
+def test_a_ready_instance_is_not_deferred_for(service):
+    service.append("Running")
+    assert sensor(deferrable=True, candidate_numbers=[CANDIDATE]).execute({}) == SEEN
+
+
+def test_what_it_defers_to(service):
+    service.append("Creating")
+    request = deferred(candidate_numbers=[CANDIDATE], instance_id="i", min_ready_agents=1)
+    path, arguments = request.trigger.serialize()
+    assert path == "airflow_provider_ccc.triggers.ccc.CccInstanceHealthTrigger"
+    assert arguments == {
+        "ccc_conn_id": "ccc_default",
+        "instance_id": "i",
+        "min_outbound_numbers": 1,
+        "min_ready_agents": 1,
+        "poke_interval": 0.0,
+        "first_wait": 0,
+    }
+    assert request.method_name == "execute_complete"
+    assert request.timeout.total_seconds() == pytest.approx(5, abs=1)
+
+
+def test_the_default_is_airflows(service, monkeypatch):
+    assert sensor().deferrable is False
+    default = inspect.signature(CccInstanceHealthSensor.__init__).parameters["deferrable"].default
+    assert default is conf.getboolean("operators", "default_deferrable", fallback=False)
+
+
+def test_a_ready_event(service):
+    event = {"status": "ready", "seen": SEEN}
+    assert sensor(deferrable=True).execute_complete({}, event) == SEEN
+    assert service == []
+
+
+def test_a_ready_event_is_checked_for_candidates(service):
+    event = {"status": "ready", "seen": SEEN}
+    until = time.time() + 60
+    service += ["Running", "Running"]
+    one = sensor(deferrable=True, candidate_numbers=[CANDIDATE])
+    assert one.execute_complete({}, event, until=until) == SEEN
+    one.candidate_numbers = ["02160664656"]
+    with pytest.raises(TaskDeferred) as caught:
+        one.execute_complete({}, event, until=until)
+    assert caught.value.kwargs == {"until": until}
+    assert caught.value.timeout.total_seconds() == pytest.approx(60, abs=2)
+
+
+def test_its_time_is_up_however_often_it_defers(service):
+    service.append("Running")
+    one = sensor(deferrable=True, candidate_numbers=["02160664656"])
+    with pytest.raises(AirflowSensorTimeout, match="did not become ready within 5 seconds"):
+        one.execute_complete({}, {"status": "ready", "seen": SEEN}, until=time.time() - 1)
+
+
+def test_a_failed_event_ends_the_task_without_a_retry():
+    event = {"status": "failed", "code": "NotExist.Instance", "message": "is not there", "request_id": "R1"}
+    with pytest.raises(AirflowFailException, match=r"^NotExist\.Instance: is not there \(RequestId R1\)$"):
+        sensor(deferrable=True).execute_complete({}, event)
+    with pytest.raises(AirflowSkipException):
+        sensor(deferrable=True, soft_fail=True).resume_execution("execute_complete", {"event": event}, {})
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        "ready",
+        [],
+        {},
+        {"status": "success"},
+        {"status": "ready"},
+        {"status": "ready", "seen": {}},
+        {"seen": SEEN},
+    ],
+)
+def test_any_other_event_fails_loudly(event):
+    with pytest.raises(ValueError, match="the trigger fired with"):
+        sensor(deferrable=True).execute_complete({}, event)
+
+
+def test_a_start_from_the_trigger():
+    one = sensor(deferrable=True, start_from_trigger=True, instance_id="i", min_outbound_numbers=3)
+    assert one.start_from_trigger is True
+    started = one.start_trigger_args
+    assert started.trigger_kwargs == {
+        "ccc_conn_id": "ccc_default",
+        "instance_id": "i",
+        "min_outbound_numbers": 3,
+        "min_ready_agents": 0,
+        "poke_interval": 0.0,
+    }
+    assert (started.next_method, started.timeout.total_seconds()) == ("execute_complete", 5)
+    assert CccInstanceHealthSensor.start_trigger_args.trigger_kwargs == {}
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"candidate_numbers": [CANDIDATE]}, {"deferrable": False}, {"start_from_trigger": False}]
+)
+def test_no_start_from_the_trigger(arguments):
+    one = sensor(**{"deferrable": True, "start_from_trigger": True, **arguments})
+    assert one.start_from_trigger is False
+
+
+@pytest.mark.parametrize("renders", [True, False])
+def test_templates_and_a_start_from_the_trigger(monkeypatch, renders):
+    monkeypatch.setattr("airflow_provider_ccc.compat.RENDERS_TRIGGER_ARGUMENTS", renders)
+    one = sensor(deferrable=True, start_from_trigger=True, instance_id="{{ params.instance }}")
+    assert one.start_from_trigger is renders
