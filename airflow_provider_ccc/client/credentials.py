@@ -157,5 +157,6 @@ class FetchedCredentials:
             self._replace_at = now + UNTOLD
         else:
             life = max(0.0, fetched.expires - now)
-            self._replace_at = fetched.expires - min(EARLY, EARLY_FRACTION * life)
+            # At least for a moment: by a clock that is off they may look expired, and are not to be fetched every call.
+            self._replace_at = max(now + ONE_MOMENT, fetched.expires - min(EARLY, EARLY_FRACTION * life))
         return fetched

@@ -76,7 +76,7 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
         connect, read = self.settings.timeout
         self._proxied = proxy is not None
         self._exchange = Exchange(
-            self.settings.endpoint.url, tls=tls, proxy=proxy, connect_timeout=connect, timeout=connect + read
+            self.settings.endpoint, tls=tls, proxy=proxy, connect_timeout=connect, timeout=connect + read
         )
         return self
 

@@ -14,7 +14,7 @@ import aiohttp
 from yarl import URL
 
 from airflow_provider_ccc import __version__
-from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.client.endpoint import Endpoint
 from airflow_provider_ccc.client.signers import CONTENT_TYPE, SignedRequest
 from airflow_provider_ccc.hooks.wire import Reply, Wire
 
@@ -27,7 +27,7 @@ class Exchange:
 
     Belongs to the event loop that it is made on; :meth:`close` closes its connections.
 
-    :param url: of the host.
+    :param endpoint: the host.
     :param tls: which certificates to trust, or ``False`` for no check.
     :param proxy: an HTTP proxy's URL.
     :param connect_timeout: seconds for a connection to be opened.
@@ -36,16 +36,23 @@ class Exchange:
     """
 
     def __init__(
-        self, url: str, *, tls: ssl.SSLContext | bool, proxy: str | None, connect_timeout: float, timeout: float
+        self,
+        endpoint: Endpoint,
+        *,
+        tls: ssl.SSLContext | bool,
+        proxy: str | None,
+        connect_timeout: float,
+        timeout: float,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connector = aiohttp.TCPConnector(limit=0, ssl=tls)
         self._connect_timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
         # Tells the connector whom to connect to and through which proxy; it is never sent itself.
         via = URL(proxy) if proxy else None
-        self._to = aiohttp.ClientRequest("POST", URL(url), proxy=via, loop=self._loop)
+        self._to = aiohttp.ClientRequest("POST", URL(endpoint.url), proxy=via, loop=self._loop)
         # With TLS the connector has the proxy make a tunnel, and what goes through it is none of the proxy's.
         self._proxy = None if self._to.is_ssl() else via
+        self._authority = endpoint.authority
         self._heads: dict[str, bytes] = {}
         self._timeout = timeout
         self._idle: list[Wire] = []
@@ -109,16 +116,12 @@ class Exchange:
         start = self._heads.get(request.url)
         if start is None:
             start = self._heads[request.url] = self._start(request)
-        own = b""
-        if request.headers:
-            own = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items()).encode("ascii")
-            if own.count(b"\n") != len(request.headers) or own.count(b"\r") != len(request.headers):
-                raise CccParameterError("security_token", "has a line break in it")
+        own = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items()).encode("ascii")
         return b"%b%bContent-Length: %d\r\n\r\n" % (start, own, len(request.body))
 
     def _start(self, request: SignedRequest) -> bytes:
         headers = {
-            "Host": self._to.headers["Host"],
+            "Host": self._authority,
             "User-Agent": f"airflow-provider-ccc/{__version__} aiohttp/{aiohttp.__version__}",
             "Accept": "*/*",
             "Content-Type": CONTENT_TYPE,

@@ -71,6 +71,13 @@ def test_they_are_replaced_before_they_expire(life, kept):
     assert service.asked == [False, False]
 
 
+def test_those_that_look_expired_are_not_fetched_for_every_call():
+    service = Service(-100)
+    assert [service.key() for _ in range(50)] == ["STS.1"] * 50
+    service.now += ONE_MOMENT
+    assert service.key() == "STS.2"
+
+
 def test_those_that_are_refused_are_fetched_anew_once_for_all_who_complain():
     service = Service(3600)
     service.key()
