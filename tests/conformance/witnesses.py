@@ -104,7 +104,8 @@ class _Newer:
         with (
             mock.patch.object(newer.DaraCore, "do_action", instead),
             mock.patch.object(newer_utils, "datetime", Clock),
-            mock.patch.object(newer_utils.Utils, "get_nonce", staticmethod(lambda: case.nonce)),suppress(_Sent)
+            mock.patch.object(newer_utils.Utils, "get_nonce", staticmethod(lambda: case.nonce)),
+            suppress(_Sent),
         ):
             call(*request, RuntimeOptions())
         (sent,) = caught
@@ -143,7 +144,8 @@ class _Older:
         with (
             mock.patch.object(HttpResponse, "get_response_object", instead),
             mock.patch.object(older_helper, "time", clock),
-            mock.patch.object(older_helper, "get_uuid", return_value=case.nonce),suppress(_Sent)
+            mock.patch.object(older_helper, "get_uuid", return_value=case.nonce),
+            suppress(_Sent),
         ):
             client.do_action_with_exception(request)
         (sent,) = caught
