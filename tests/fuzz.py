@@ -280,10 +280,15 @@ def failure_of(reply: Reply) -> str:
         if (refused := check(reply)) is not None:
             check_remedy(reply, refused)
     except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        said = f": {error}" if isinstance(error, AssertionError) else ""
-        return f"{type(error).__name__}{said} in {frame.name}"
+        return described(error)
     return ""
+
+
+def described(error: Exception) -> str:
+    """Name a failure, the same for the same cause."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    said = f": {error}" if isinstance(error, AssertionError) else ""
+    return f"{type(error).__name__}{said} in {frame.name}"
 
 
 def smallest(reply: Reply, failure: str) -> Reply:
@@ -334,8 +339,9 @@ def main(arguments: list[str] | None = None) -> int:
                     decoded += 1
                 else:
                     check_remedy(reply, refused)
-            except Exception:
-                failure = failure_of(reply) or "only once, so it depends on something else"
+            except Exception as error:
+                # Not by decoding it again: what depends on the stack's depth may not come twice.
+                failure = described(error)
                 failures[failure] = failures.get(failure, 0) + 1
                 if failures[failure] == 1:
                     print(f"FAILURE {failure}\n  {smallest(reply, failure).reproducer()}", flush=True)

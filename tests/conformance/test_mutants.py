@@ -382,7 +382,7 @@ def signers_are_safe(signers: Any) -> None:
     nonces = signers.Nonces()
     given = [nonces() for _ in range(20)]
     assert [int(nonce[24:], 16) for nonce in given] == list(range(1, 21))
-    assert all(len(nonce) == 32 and nonce[:24] == given[0][:24] for nonce in given)
+    assert all(len(nonce) == 32 and nonce[:24] == given[0][:24] and nonce == nonce.lower() for nonce in given)
     assert signers.Nonces()()[:24] != given[0][:24]
     assert len(set(given[0][:24])) > 1
     # In a child, which has its parent's memory, they begin anew, once.
