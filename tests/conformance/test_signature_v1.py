@@ -1,4 +1,7 @@
-"""Byte for byte what the official SDKs sign: 10,000 random requests, against both of them."""
+"""Byte for byte what the official SDKs sign: 10,000 random requests, against both of them.
+
+What the SDKs themselves send for a call is in test_requests.py; here are also parameters that no operation has.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,12 @@ from aliyunsdkcore.auth.composer import rpc_signature_composer
 
 from airflow_provider_ccc.client.credentials import AccessKey, StaticCredentials
 from airflow_provider_ccc.client.endpoint import parse_endpoint
-from airflow_provider_ccc.client.operations import Operation, PickGlobalOutboundNumbers, PickOutboundNumbers
+from airflow_provider_ccc.client.operation import Operation
 from airflow_provider_ccc.client.protocol import CccProtocol
+from tests.conformance.cases import ALPHABETS, MAKERS, random_text
 
 REQUESTS = 10_000
 SEED = 20170705
-
-_ALPHABETS = (
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
-    "-_.~ +*/&=%?#@:;,'\"()[]{}<>|\\^`!$",
-    "é中文座席组外呼Ωж\u00a0😀",
-)
-
-
-def random_text(source: random.Random, longest: int = 30) -> str:
-    alphabet = "".join(source.sample(_ALPHABETS, source.randint(1, 3)))
-    return "".join(source.choices(alphabet, k=source.randint(1, longest)))
 
 
 class RawOperation(Operation[None]):
@@ -43,27 +36,8 @@ class RawOperation(Operation[None]):
 
 
 def random_operation(source: random.Random) -> Operation:
-    def number() -> str:
-        # Not 0086, which would be normalised.
-        return source.choice("123456789") + "".join(source.choices("0123456789", k=source.randint(2, 19)))
-
-    kind = source.randrange(3)
-    if kind == 0:
-        candidates = {number() for _ in range(source.randint(1, 15))}
-        return PickOutboundNumbers(
-            instance_id=source.randbytes(16).hex(),
-            callee_number=number(),
-            candidate_numbers=sorted(candidates),
-            count=source.randint(1, 1000),
-        )
-    if kind == 1:
-        groups = {random_text(source).strip() for _ in range(source.randint(1, 12))} - {""}
-        return PickGlobalOutboundNumbers(
-            instance_id=source.randbytes(16).hex(),
-            callee_number=number(),
-            skill_group_ids=[group for group in sorted(groups) if group.isprintable()] or ["g"],
-            is_virtual=source.choice([None, True, False]),
-        )
+    if source.randrange(3):
+        return source.choice(MAKERS["2017-07-05"])(source)[0]
     return RawOperation({random_text(source): random_text(source) * source.randint(0, 3) for _ in range(8)})
 
 
@@ -111,4 +85,4 @@ def test_the_requests_are_worth_comparing(requests):
     names = {name for _, parameters, *_ in requests for name in parameters}
     assert {"CandidateNumber.10", "SkillGroupId.10", "IsVirtual"} <= names
     values = "".join(value for _, parameters, *_ in requests for value in parameters.values())
-    assert set("".join(_ALPHABETS)) <= set(values)
+    assert set("".join(ALPHABETS)) <= set(values)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
-from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.client.errors import CccParameterError, CccUnexpectedAnswerError
+from airflow_provider_ccc.client.models import Available, NumbersAvailable, PhoneNumber
 from airflow_provider_ccc.client.operations import (
+    CheckNumberAvaliable,
     GetInstance,
+    GetInstanceState,
+    GetNumberRegionInfo,
     ListInstancesOfUser,
     ListPhoneNumbers,
     PickGlobalOutboundNumbers,
+    PickLocalNumber,
     PickOutboundNumbers,
 )
+from tests.fuzz import protocol
 from tests.support import CALLEE, CANDIDATE, INSTANCE_ID
 
 PICK = {"instance_id": INSTANCE_ID, "callee_number": CALLEE, "candidate_numbers": [CANDIDATE]}
@@ -121,3 +128,91 @@ def test_the_same_about_another_callee(operation):
     assert operation.callee_number == CALLEE
     with pytest.raises(CccParameterError, match="callee_number"):
         operation.for_callee("")
+
+
+# --- PickLocalNumber, GetInstanceState, GetNumberRegionInfo, CheckNumberAvaliable -------------------------------------
+
+LOCAL = PickLocalNumber(**PICK)
+REGION = GetNumberRegionInfo(instance_id="i", number=CANDIDATE)
+CHECK = CheckNumberAvaliable(instance_id="i", callee=CALLEE, caller=CANDIDATE)
+STATE = GetInstanceState(instance_id="i")
+
+
+def decode(operation, **answer):
+    body = {"RequestId": "R-1", "Code": "OK", "Success": True} | answer
+    return protocol().decode(operation, 200, {}, json.dumps(body).encode())
+
+
+def test_they_send():
+    sent = {"InstanceId": INSTANCE_ID, "CalleeNumber": CALLEE, "CandidateNumber.1": CANDIDATE}
+    assert LOCAL.parameters() == sent
+    assert STATE.parameters() == {"InstanceId": "i"}
+    assert GetNumberRegionInfo(instance_id="i", number="+86 10 8976 7654").parameters() == {
+        "InstanceId": "i",
+        "Number": CANDIDATE,
+    }
+    assert CHECK.parameters() == {"InstanceId": "i", "Callee": CALLEE, "Caller": CANDIDATE}
+    assert CheckNumberAvaliable(instance_id="i", callee=CALLEE).parameters() == {"InstanceId": "i", "Callee": CALLEE}
+
+
+@pytest.mark.parametrize(
+    ("make", "parameter"),
+    [
+        (lambda: PickLocalNumber(**PICK | {"candidate_numbers": CANDIDATE}), "candidate_numbers"),
+        (lambda: PickLocalNumber(**PICK | {"candidate_numbers": [CANDIDATE, "x"]}), "candidate_numbers[1]"),
+        (lambda: PickLocalNumber(**PICK | {"callee_number": None}), "callee_number"),
+        (lambda: PickLocalNumber(**PICK | {"instance_id": ""}), "instance_id"),
+        (lambda: GetInstanceState(instance_id=None), "instance_id"),
+        (lambda: GetNumberRegionInfo(instance_id=None, number=CALLEE), "instance_id"),
+        (lambda: GetNumberRegionInfo(instance_id="i", number=1089767654), "number"),
+        (lambda: CheckNumberAvaliable(instance_id="", callee=CALLEE), "instance_id"),
+        (lambda: CheckNumberAvaliable(instance_id="i", callee=""), "callee"),
+        (lambda: CheckNumberAvaliable(instance_id="i", callee=CALLEE, caller=""), "caller"),
+    ],
+)
+def test_they_refuse(make, parameter):
+    with pytest.raises(CccParameterError) as caught:
+        make()
+    assert caught.value.parameter == parameter
+
+
+def test_printing_them_shows_no_numbers():
+    for operation in (LOCAL, REGION, CHECK):
+        assert not any(number in repr(operation) for number in operation.phone_numbers())
+        assert operation.phone_numbers()
+    assert LOCAL.phone_numbers() == CHECK.phone_numbers() == (CALLEE, CANDIDATE)
+    assert CheckNumberAvaliable(instance_id="i", callee=CALLEE).phone_numbers() == (CALLEE,)
+
+
+def test_the_local_number_is_the_candidate_that_it_is():
+    data = {"Callee": {"Number": int(CALLEE), "City": "北京"}, "Caller": {"Number": int(CANDIDATE)}}
+    pair = decode(LOCAL, Data=data)
+    assert (pair.callee, pair.caller) == (PhoneNumber(CALLEE, "北京"), PhoneNumber(CANDIDATE))
+    with pytest.raises(CccUnexpectedAnswerError, match="none of the candidate"):
+        decode(LOCAL, Data=data | {"Caller": {"Number": "02160664656"}})
+    with pytest.raises(CccUnexpectedAnswerError, match="without a callee"):
+        decode(LOCAL)
+
+
+def test_agents_are_counted_by_state():
+    def state(counts):
+        return {"AgentStateDistributions": {"AgentStateCount": counts}}
+
+    counts = [{"State": "Ready", "Count": 3}, {"State": "Break", "Count": "1"}, {"State": "Dialing"}]
+    assert decode(STATE, RealTimeInstanceState=state(counts)) == {"Ready": 3, "Break": 1, "Dialing": 0}
+    assert decode(STATE, RealTimeInstanceState=state(counts[0])) == {"Ready": 3}
+    assert decode(STATE) == {}
+    with pytest.raises(CccUnexpectedAnswerError, match="Count that is no count"):
+        decode(STATE, RealTimeInstanceState=state([{"State": "Ready", "Count": "x"}]))
+
+
+def test_where_a_number_is_registered():
+    found = {"Number": int(CANDIDATE), "City": "北京", "Province": "北京"}
+    assert decode(REGION, PhoneNumber=found) == PhoneNumber(CANDIDATE, "北京", "北京")
+    assert decode(REGION, PhoneNumber={"Number": "7"}) == PhoneNumber("7")
+
+
+def test_whether_numbers_are_available():
+    answer = {"CallerAvaliable": {"Avaliable": "false", "Reason": "no"}, "CalleeAvaliable": {"Avaliable": True}}
+    assert decode(CHECK, **answer) == NumbersAvailable(callee=Available(True), caller=Available(False, "no"))
+    assert decode(CHECK) == NumbersAvailable(callee=Available(False), caller=Available(False))
