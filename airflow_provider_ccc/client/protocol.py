@@ -155,13 +155,14 @@ class CccProtocol:
             message = "redirects are not followed; correct the host"
         elif not message:
             message = "the service gave no reason" if code else "the answer carries no error code of CCC"
-        message = _tidy(message, operation.phone_numbers(), sent.secrets if sent is not None else ())
+        hidden = operation.phone_numbers(), sent.secrets if sent is not None else ()
+        message = _tidy(message, *hidden)
         if kind is CccClockError and server_time is not None:
             off = self._clock() - server_time.timestamp()
             message += f" This machine's clock is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the service's."
         return kind(
             message,
-            code=shorten_in(code) or f"HTTP {effective}",
+            code=_tidy(code, *hidden) or f"HTTP {effective}",
             http_status=status,
             request_id=_identifier(_envelope_text(envelope, "requestid") or lower.get("x-acs-request-id", "")),
             retry_after=_seconds_to_wait(lower, self._clock() + self.clock_offset),

@@ -445,6 +445,12 @@ def test_a_clock_that_cannot_be_corrected(date):
     assert ours.clock_offset == 0
 
 
+def test_a_number_that_stands_in_a_code_is_not_shown():
+    error = error_of({"Code": f"{CANDIDATE}-"}, 400)
+    assert CANDIDATE not in str(error)
+    assert error.code == "010****7654-"
+
+
 def test_a_wrong_secret_is_told_from_a_changed_request():
     ours = protocol()
     sent = ours.prepare(PICK)
