@@ -17,7 +17,7 @@ unexport AIRFLOW_HOME
 unexport AIRFLOW_CONFIG
 unexport PYTHONPATH
 
-.PHONY: help demo test env lint format types dist check-dist bench simulator constraints clean
+.PHONY: help demo test env lint format types docs docs-serve dist check-dist bench simulator constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -53,6 +53,12 @@ format: env ## let ruff rewrite what it can
 types: env ## mypy --strict on the package
 	$(BIN)/mypy
 
+docs: env ## build the documentation site into site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+docs-serve: env ## show the documentation site on port 8000 while it is written
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
 dist: env ## build wheel and sdist into dist/
 	rm -rf dist && $(BIN)/python -m build --no-isolation --outdir dist .
 
@@ -70,4 +76,4 @@ constraints: env ## pin the newest versions that fit, names and versions only
 	    --no-annotate --no-emit-package airflow-provider-ccc --output-file $(CONSTRAINTS) pyproject.toml
 
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis
