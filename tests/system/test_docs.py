@@ -1,40 +1,123 @@
-"""What the pages in docs/ show is what works."""
+"""What the pages in docs/ say is so: their tables have what the code has. Their snippets are test_snippets.py's."""
 
 from __future__ import annotations
 
+import argparse
+import inspect
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import certifi
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_ccc.client.credentials import FetchedCredentials
+from airflow_provider_ccc.campaign.runner import NO_PAIRS, TooManyFailuresError
+from airflow_provider_ccc.client import errors
+from airflow_provider_ccc.client.errors import CccError, CccParameterError, classify
+from airflow_provider_ccc.client.numbers import normalise
+from airflow_provider_ccc.client.retry import _ONCE, _WORTH_ANOTHER_ATTEMPT
 from airflow_provider_ccc.client.roles import ROLES
 from airflow_provider_ccc.client.versions import APIS
+from airflow_provider_ccc.get_provider_info import CONNECTION
 from airflow_provider_ccc.hooks.ccc import CccHook
 from airflow_provider_ccc.hooks.credentials import _KINDS
+from airflow_provider_ccc.hooks.diagnosis import diagnose
 from airflow_provider_ccc.hooks.settings import ConnectionSettings
-from tests.support import INSTANCE_ID
+from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperator, CccPickOutboundNumbersOperator
+from airflow_provider_ccc.sensors.ccc import CccInstanceHealthSensor
+from airflow_provider_ccc.simulator.__main__ import _parser
+from tests.pages import PAGES, ROOT, snippets, tables
+from tests.support import INSTANCE_ID, fixture
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = ROOT / "docs"
 
 
-def blocks(page: str, language: str) -> list[str]:
-    text = (DOCS / page).read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+def names(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
 
 
-@pytest.mark.parametrize("described", [block for block in blocks("credentials.md", "json") if "conn_type" in block])
-def test_the_connections_are_understood(described):
-    fields = json.loads(described)
-    extra = fields["extra"]
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+_ATTRIBUTES, CLASSES, CODES, OWN_CODES = (table[1:] for table in tables("errors.md"))
+EXAMPLES = {"Missing{ParameterName}": "MissingInstanceId", "Invalid{ParameterName}": "InvalidCount"}
+FAMILY = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, CccError)}
+
+
+def test_every_known_code_is_described_and_no_other():
+    described = [code for row in CODES for code in names(row[0])]
+    assert sorted(described) == sorted(each["code"] for each in fixture("errors.json")["taxonomy"])
+
+
+def test_each_code_is_of_the_class_that_the_page_says():
+    statuses = {each["code"]: each["http"] for each in fixture("errors.json")["taxonomy"]}
+    wrong = {}
+    for codes, kind, meaning, what_to_do in CODES:
+        assert meaning
+        assert what_to_do
+        for code in names(codes):
+            for status in statuses[code]:
+                real = classify(EXAMPLES.get(code, code.replace("{Name}", "InstanceId")), status or 400)
+                if [real.__name__] != names(kind):
+                    wrong[code] = real.__name__
+    assert wrong == {}
+
+
+def test_every_class_is_described_with_what_it_makes_of_call_and_task():
+    assert [names(row[0]) for row in CLASSES if names(row[0])[0] not in FAMILY] == []
+    assert {names(row[0])[0] for row in CLASSES} == FAMILY.keys()
+    for name, call, task in CLASSES:
+        kind = FAMILY[names(name)[0]]
+        assert call.startswith("tried again") == issubclass(kind, _WORTH_ANOTHER_ATTEMPT), name
+        assert call.startswith("mended once") == issubclass(kind, _ONCE), name
+        assert task == ("may retry" if kind.retryable else "ends"), name
+
+
+def test_every_code_of_the_provider_is_described():
+    """Those that stand in the package as ``own_code`` or ``code="..."``, by its source."""
+    described = {names(row[0])[0]: (names(row[1]) or [""])[0] for row in OWN_CODES}
+    source = "".join(path.read_text(encoding="utf-8") for path in _sources())
+    found = set(re.findall(r'(?:own_code|\bcode) ?= ?"(\w+)"', source)) | {NO_PAIRS}
+    assert described.keys() == found
+    for kind in (*FAMILY.values(), TooManyFailuresError):
+        if "own_code" in vars(kind) and kind.own_code:
+            assert described[kind.own_code] == kind.__name__
+
+
+def _sources() -> list[Path]:
+    package = ROOT / "airflow_provider_ccc"
+    return [path for path in package.rglob("*.py") if "simulator" not in path.parts]
+
+
+# --- connection -------------------------------------------------------------------------------------------------------
+
+FIELDS = [row for table in tables("connection.md")[:2] for row in table[1:]]
+STANDARD = ("login", "password", "host", "port")
+
+
+def test_every_field_of_the_connection_is_described():
+    described = [names(row[0])[0] for row in FIELDS]
+    assert sorted(described) == sorted([*STANDARD, *CONNECTION["conn-fields"], "cert", "trust_env"])
+    labels = CONNECTION["ui-field-behaviour"]["relabeling"] | {
+        name: field["label"] for name, field in CONNECTION["conn-fields"].items()
+    }
+    for row in FIELDS:
+        assert row[1] == labels.get(names(row[0])[0], "Port" if "port" in row[0] else ""), row[0]
+
+
+@pytest.mark.parametrize("row", FIELDS, ids=lambda row: row[0])
+def test_the_example_of_each_field_is_understood(row, tmp_path):
+    name, example = names(row[0])[0], json.loads(names(row[4])[0])
+    if name in ("verify", "cert"):  # files that must be there
+        (tmp_path / "client.pem").touch()
+        example = certifi.where() if name == "verify" else [str(tmp_path / "client.pem")] * len(example)
+    fields = {"conn_type": "ccc", "login": "LTAI...", "password": "..."}
+    extra = {}
+    (fields if name in STANDARD else extra)[name] = example
     settings = ConnectionSettings.of(Connection(conn_id="c", **fields | {"extra": json.dumps(extra)}))
     assert settings.unknown == ()
-    if extra.get("credentials") in ROLES:
-        assert isinstance(settings.credentials, FetchedCredentials)
-    else:
-        assert settings.credentials.get().access_key_id == "LTAI..."
 
 
 def test_every_kind_of_credentials_is_described():
@@ -46,8 +129,8 @@ def test_every_kind_of_credentials_is_described():
             assert f"`{name}`" in row, name
 
 
-def test_the_policy_is_json_and_names_every_operation_that_is_used():
-    (policy,) = [json.loads(block) for block in blocks("credentials.md", "json") if "Statement" in block]
+def test_the_policy_names_every_operation_that_is_used():
+    (policy,) = [json.loads(each.text) for each in snippets("json") if "Statement" in each.text]
     (statement,) = policy["Statement"]
     used = set()
     for api in APIS.values():
@@ -58,21 +141,114 @@ def test_the_policy_is_json_and_names_every_operation_that_is_used():
     assert {action.removeprefix("ccc:") for action in statement["Action"]} == used
 
 
-def test_the_python_of_api_versions_runs(simulate, capsys):
+def test_the_operation_of_ones_own_is_sent_and_read(simulate):
     simulate()
-    check, own = blocks("api-versions.md", "python")
-    exec(check, {})  # noqa: S102
-    assert capsys.readouterr().out.splitlines()[-1].startswith("True")
-    names: dict[str, object] = {}
-    exec(own, names)  # noqa: S102
-    operation = names["ListSkillGroups"](instance_id=INSTANCE_ID)
-    sent = CccHook().protocol.prepare(operation)
+    (own,) = [each.text for each in snippets("python") if "ListSkillGroups(Operation" in each.text]
+    made: dict[str, object] = {}
+    exec(own, made)  # noqa: S102
+    sent = CccHook().protocol.prepare(made["ListSkillGroups"](instance_id=INSTANCE_ID))
     assert sent.headers["x-acs-action"] == "ListSkillGroups"
     body = b'{"Code": "OK", "Data": {"List": [{"SkillGroupId": "g@i"}]}}'
-    assert CccHook().protocol.decode(operation, 200, {}, body) == ["g@i"]
+    assert CccHook().protocol.decode(made["ListSkillGroups"](instance_id="i"), 200, {}, body) == ["g@i"]
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+BUTTON = next(table for table in tables("connection.md") if table[0][0] == "it says")[1:]
+
+
+@pytest.mark.parametrize("row", BUTTON, ids=lambda row: row[0])
+def test_the_test_button_says_what_the_page_says(row):
+    kinds = {kind.own_code: kind for kind in FAMILY.values()} | {"Timeout": errors.CccConnectionError}
+    for code in names(row[0]):
+        said = diagnose(kinds.get(code, classify(code, 400))("message", code=code))
+        assert all(field in said for field in names(row[1])), said
+        assert ("RAM policy" in row[1]) == ("RAM policy" in said)
+
+
+# --- tasks and simulator ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("page", "kind"),
+    [
+        ("operator.md", CccPickOutboundNumbersOperator),
+        ("campaign.md", CccPickOutboundNumbersBatchOperator),
+        ("sensor.md", CccInstanceHealthSensor),
+    ],
+)
+def test_every_parameter_is_described_with_its_default(page, kind):
+    table = next(table for table in tables(page) if table[0][0] == "parameter")
+    real = {
+        name: parameter.default
+        for name, parameter in inspect.signature(inspect.unwrap(kind.__init__)).parameters.items()
+        if name not in ("self", "kwargs")
+    }
+    rows = {names(row[0])[0]: row for row in table[1:]}
+    assert rows.keys() == real.keys()
+    for name, default in real.items():
+        shown = rows[name][2]
+        if default is inspect.Parameter.empty:
+            assert shown == "required", name
+        elif default is None or name in ("deferrable", "callees_format"):
+            assert shown in ("", "none", "`None`", "the connection's", "by name") or "default_deferrable" in shown, name
+        else:
+            assert shown.strip("`") == str(default), name
+        if len(rows[name]) > 3:
+            assert (rows[name][3] == "yes") == (name in kind.template_fields), name
+
+
+def test_numbers_are_sent_as_the_page_says():
+    (table,) = [table for table in tables("operator.md") if table[0] == ["given", "sent"]]
+    for given, sent in table[1:]:
+        for place, number in enumerate(names(given)):
+            value = int(number) if "integer" in given else number
+            if sent.startswith("refused"):
+                with pytest.raises(CccParameterError):
+                    normalise(value, "callee_number")
+            else:
+                assert normalise(value, "callee_number") == names(sent)[place if "," in sent else 0], number
+
+
+def test_every_option_of_the_simulator_is_described_with_its_default():
+    table = next(table for table in tables("simulator.md") if table[0][0] == "option")
+    described = {}
+    for row in table[1:]:
+        options = names(row[0])
+        values = [value.strip().strip("`") for value in row[2].split(",")] if len(options) > 1 else [row[2]]
+        described |= dict(zip(options, values, strict=True))
+    real = {
+        action.option_strings[0]: action.default
+        for action in _parser()._actions
+        if not isinstance(action, argparse._HelpAction)
+    }
+    assert described.keys() == real.keys()
+    assert {name: described[name] for name, default in real.items() if default is not None} == {
+        name: f"{default:g}" if isinstance(default, float) else str(default)
+        for name, default in real.items()
+        if default is not None
+    }
+
+
+# --- the pages as such ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_links_lead_somewhere(page):
-    links = re.findall(r"\]\((?!https?://)([^)#]+)\)", (DOCS / page).read_text(encoding="utf-8"))
-    assert [link for link in links if not (DOCS / link).exists()] == []
+    links = re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_make_targets_that_are_named_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for page in PAGES:
+        assert set(re.findall(r"`make ([a-z-]+)", page.read_text(encoding="utf-8"))) <= targets, page.name
+
+
+def test_every_page_is_in_the_navigation_and_the_site_loads_nothing_from_elsewhere(tmp_path):
+    build = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    built = list(tmp_path.rglob("*.html"))
+    assert len(built) == len(list(DOCS.glob("*.md"))) + 1  # the 404
+    for page in built:
+        text = page.read_text(encoding="utf-8")
+        assert re.findall(r'<(?:script|link|img|iframe)\b[^>]*?(?:src|href)="?(?:https?:)?//[^">]+', text) == []

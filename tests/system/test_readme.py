@@ -1,25 +1,21 @@
-"""What README.md shows is what works."""
+"""What the READMEs show is what works. That their snippets run at all is test_snippets.py's."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import re
-import shlex
-from pathlib import Path
 
 import pytest
-from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_ccc.hooks.settings import ConnectionSettings
+from tests.pages import ROOT, snippets
 from tests.support import INSTANCE_ID
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ["README.md", "README.zh-CN.md"]
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return [each.text for each in snippets(language) if each.page == "README.md"]
 
 
 def test_the_python_runs(simulate, capsys):
@@ -50,33 +46,27 @@ def test_the_campaign_runs_and_writes_the_rows_that_are_shown(simulate, tmp_path
     assert written["callee"].keys() == written["caller"].keys() == shown["caller"].keys()
 
 
-@pytest.mark.parametrize("line", [line for block in blocks("console") for line in block.splitlines() if "CONN" in line])
-def test_the_connections_are_understood(line):
-    value = shlex.split(line)[1].removeprefix("AIRFLOW_CONN_CCC_DEFAULT=")
-    if value.startswith("{"):
-        fields = json.loads(value)
-        connection = Connection(conn_id="c", **fields | {"extra": json.dumps(fields["extra"])})
-    else:
-        connection = Connection(conn_id="c", uri=value)
-    settings = ConnectionSettings.of(connection)
-    assert settings.endpoint.url == "https://ccc.cn-shanghai.aliyuncs.com"
-    assert settings.instance_id == INSTANCE_ID
-    assert settings.credentials.get().access_key_id == "LTAI..."
-
-
-def test_the_json_is_json():
+def test_what_the_sensor_sees_is_of_the_examples_instance():
     pairs, _, seen = (json.loads(block) for block in blocks("json"))
     assert pairs[0].keys() == {"callee", "caller"}
     assert seen["instance_id"] == INSTANCE_ID
 
 
-def test_the_make_targets_exist():
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = set(re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)", README, re.MULTILINE))
-    assert {first or second for first, second in named} <= targets
+@pytest.mark.parametrize("page", PAGES)
+def test_each_language_leads_to_the_other(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert [other for other in PAGES if other != page and f"]({other})" in text]
 
 
-def test_the_links_lead_somewhere():
-    links = re.findall(r"\]\((?!https?://)([^)#]+)\)", README)
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_of_the_site_is_linked(page):
+    linked = set(re.findall(r"\]\(docs/([\w-]+\.md)", (ROOT / page).read_text(encoding="utf-8")))
+    own = {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert own - linked <= {"reference.md"}
+
+
+def test_the_tree_of_files_is_that_of_the_checkout():
+    (tree,) = blocks("text")
+    for name in re.findall(r"^ +([a-z_]+\.py|(?:[a-z]+/ ?)+)", tree, re.MULTILINE):
+        for each in name.split():
+            assert (ROOT / "airflow_provider_ccc" / each).exists(), each

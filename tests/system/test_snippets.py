@@ -1,0 +1,214 @@
+"""Every snippet on every page is run or checked. Nothing here names one: a new one on any page is found by itself."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import shlex
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, BaseOperator, Connection
+
+from airflow_provider_ccc.client.credentials import FetchedCredentials
+from airflow_provider_ccc.client.roles import ROLES
+from airflow_provider_ccc.hooks.settings import ConnectionSettings
+from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperator, CccPickOutboundNumbersOperator
+from airflow_provider_ccc.sensors.ccc import CccInstanceHealthSensor
+from airflow_provider_ccc.simulator import instances
+from airflow_provider_ccc.simulator.__main__ import _parser
+from tests.pages import PAGES, ROOT, Snippet, snippets
+
+#: ``text`` is for what is no code: output, and trees of files.
+LANGUAGES = {"python", "json", "console", "text"}
+MOST_NOT_RUN = 3
+
+
+def test_there_is_no_snippet_in_another_language():
+    assert {str(each): each.language for each in snippets() if each.language not in LANGUAGES} == {}
+    fences = sum(len(re.findall(r"^ *```", page.read_text(encoding="utf-8"), re.MULTILINE)) for page in PAGES)
+    assert fences == 2 * len(snippets()), "a fence was not understood"
+
+
+def test_few_snippets_are_not_run_and_each_says_why():
+    not_run = [each for each in snippets() if each.not_run is not None]
+    assert len(not_run) <= MOST_NOT_RUN
+    assert all(len(each.not_run.split()) > 2 for each in not_run)
+
+
+# --- python -----------------------------------------------------------------------------------------------------------
+
+
+class TaskInstance:
+    """What tasks ask of the context."""
+
+    def __init__(self) -> None:
+        self.pushed: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
+@contextmanager
+def entered_dags(monkeypatch):
+    """Gather the DAGs that are opened by ``with``."""
+    found: list[DAG] = []
+    enter = DAG.__enter__
+
+    def recorded(dag):
+        found.append(dag)
+        return enter(dag)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DAG, "__enter__", recorded)
+        yield found
+
+
+def write_callees(path: Path, column: str) -> None:
+    """Write the callees that a page's campaign reads, in the format that the name says."""
+    rows = [{column: "138 0013 8000", "customer_id": "c1"}, {column: "+86 21 6391 4848", "customer_id": "c2"}]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if ".csv" in path.suffixes:
+        text = f"{column},customer_id\n" + "".join(",".join(row.values()) + "\n" for row in rows)
+    else:
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+
+
+@pytest.mark.parametrize("snippet", snippets("python"), ids=str)
+def test_the_python_runs(snippet: Snippet, simulate, monkeypatch, tmp_path):
+    """It is run as it stands; of the DAGs it makes, those tasks are executed that need nothing of other tasks."""
+    simulate()
+    # The suite runs on Airflow 2.11 too.
+    text = snippet.text.replace("from airflow.sdk import", "from airflow.providers.common.compat.sdk import")
+    text = text.replace('"/data/', f'"{tmp_path}/')
+    with entered_dags(monkeypatch) as dags:
+        exec(compile(text, str(snippet), "exec"), {"__name__": "__main__"})  # noqa: S102
+    assert ("with DAG(" in text) == bool(dags)
+    for dag in dags:
+        assert dag.tasks
+        for task in dag.topological_sort():
+            if isinstance(task, BaseOperator):  # a mapped one is not
+                execute(task)
+
+
+def execute(task: Any) -> None:
+    """Render and execute a task of this provider, unless it takes what another task gives."""
+    own = (CccPickOutboundNumbersOperator, CccPickOutboundNumbersBatchOperator, CccInstanceHealthSensor)
+    values = [getattr(task, name) for name in task.template_fields]
+    if not isinstance(task, own) or any(hasattr(value, "operator") for value in values):
+        return
+    ti = TaskInstance()
+    context = {"ds": "2026-11-25", "params": dict(task.dag.params), "ti": ti, "dag": task.dag, "task": task}
+    task.render_template_fields(context)
+    if isinstance(task, CccPickOutboundNumbersBatchOperator):
+        if isinstance(task.callees, str):
+            write_callees(Path(task.callees), task.callee_column)
+        manifest = task.execute(context)
+        assert manifest["resolved"] == manifest["callees"] > 0
+    elif isinstance(task, CccInstanceHealthSensor):
+        # Rescheduling is Airflow's own, and needs its database; a look is the same in every mode.
+        looked = task.execute(context) if task.deferrable else task.poke(context).xcom_value
+        assert looked["outbound_numbers"] >= int(task.min_outbound_numbers)
+    else:
+        assert task.execute(context)
+        assert ti.pushed["request_id"]
+
+
+# --- json -------------------------------------------------------------------------------------------------------------
+
+PAIR = {"callee", "caller"}
+SEEN = {"instance_id", "name", "status", "outbound_numbers", "request_id"}
+
+
+def check_connection(fields: dict[str, Any]) -> ConnectionSettings:
+    extra = fields.get("extra", {})
+    settings = ConnectionSettings.of(Connection(conn_id="c", **fields | {"extra": json.dumps(extra)}))
+    assert settings.unknown == ()
+    if extra.get("credentials") in ROLES:
+        assert isinstance(settings.credentials, FetchedCredentials)
+    else:
+        assert settings.credentials.get().access_key_id
+    return settings
+
+
+def check_manifest(shown: dict[str, Any], simulate, tmp_path: Path) -> None:
+    """Run the campaign that the page speaks of, and compare all of its manifest but names, times and fingerprints."""
+    simulate()
+    callees = tmp_path / shown["source"]
+    callees.write_bytes(gzip.compress(b"callee\n13800138000\nnone\n13800138000\n"))
+    task = CccPickOutboundNumbersBatchOperator(
+        task_id="pick",
+        callees=str(callees),
+        output_path=str(tmp_path / "pairs"),
+        candidate_numbers=["01089767654", "02160664656"],
+        max_failures=1,
+    )
+    manifest = task.execute({})
+    assert list(manifest) == list(shown)
+    differ = {name for name in shown if shown[name] != manifest[name]}
+    assert differ <= {"output_path", "seconds", "started", "finished", *(name for name in shown if "finger" in name)}
+
+
+@pytest.mark.parametrize("snippet", snippets("json"), ids=str)
+def test_the_json_is_what_it_is_said_to_be(snippet: Snippet, simulate, tmp_path):
+    value = json.loads(snippet.text)
+    if isinstance(value, list):
+        assert value
+        for pair in value:
+            assert pair.keys() == PAIR
+            assert all(number.keys() == {"number", "city", "province"} for number in pair.values())
+    elif "conn_type" in value:
+        check_connection(value)
+    elif "instances" in value:
+        assert instances.load(value).instances
+    elif "fingerprint" in value:
+        check_manifest(value, simulate, tmp_path)
+    elif "outbound_numbers" in value:
+        assert value.keys() - {"ready_agents"} == SEEN
+    elif "row" in value:
+        about = {"code", "message"} if "code" in value else PAIR
+        assert value.keys() == {"row", "request_id", "source", *about}
+    else:
+        assert value.keys() == {"Version", "Statement"}, "neither a connection, nor anything else that is known here"
+
+
+# --- console ----------------------------------------------------------------------------------------------------------
+
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+COMMANDS = [
+    pytest.param(line, id=f"{snippet}: {line[:40]}")
+    for snippet in snippets("console")
+    for line in snippet.text.replace("\\\n", " ").splitlines()
+    if line.strip() and not line.startswith("#")
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_the_command_can_be_given(line: str):
+    words = shlex.split(line)
+    if words[0] == "make":
+        targets = [word for word in words[1:] if "=" not in word]
+        assert targets
+        assert set(targets) <= set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+        assert all(f"$({word.split('=')[0]})" in MAKEFILE for word in words[1:] if "=" in word)
+    elif words[:3] == ["python", "-m", "airflow_provider_ccc.simulator"]:
+        _parser().parse_args(words[3:])
+    elif words[:2] == ["pip", "install"]:
+        (extras,) = re.fullmatch(r"airflow-provider-ccc\[([a-z,]+)\]", words[2]).groups()
+        assert all(re.search(rf"^{extra} = \[", PYPROJECT, re.MULTILINE) for extra in extras.split(","))
+    elif words[0] == "export":
+        name, _, value = words[1].partition("=")
+        assert name.startswith("AIRFLOW_CONN_")
+        if value.startswith("{"):
+            settings = check_connection(json.loads(value))
+        else:
+            settings = ConnectionSettings.of(Connection(conn_id="c", uri=value))
+            assert settings.unknown == ()
+        assert settings.instance_id
+    else:
+        pytest.fail("no command that is known here")
