@@ -48,6 +48,8 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
     :mod:`airflow_provider_ccc.campaign.output` for the files, and :mod:`airflow_provider_ccc.campaign.source` for what
     is made of empty lines, malformed numbers and duplicates.
 
+    The events of assets among the task's ``outlets`` carry the manifest's counts and the output path as extra.
+
     :param callees: whom to call (templated): a list of numbers or of rows that have ``callee_column``; the path or
         ``ObjectStoragePath`` address of a CSV, NDJSON or Parquet file, ``.gz`` and ``.zst`` too; or a range made by
         :func:`~airflow_provider_ccc.campaign.source.split_callees`, whose output goes to a sub-folder of its own.
@@ -192,6 +194,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
                 manifest = output.manifest()
                 if manifest is not None:
                     self.log.info("The campaign in %s is complete already; nothing is left to do", folder.description)
+                    self._tell_assets(context, manifest)
                     return manifest
                 output.clean()
                 if output.total.callees:
@@ -208,7 +211,16 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
         for name in ("failed", "skipped"):
             if manifest[name]:
                 self.log.warning("%d callees were %s; see the files of the manifest", manifest[name], name)
+        self._tell_assets(context, manifest)
         return manifest
+
+    def _tell_assets(self, context: Context, manifest: Mapping[str, Any]) -> None:
+        """Give the events of the task's outlets the counts as their extra, for DAGs that are scheduled by them."""
+        if not self.outlets:
+            return
+        counts = {name: value for name, value in manifest.items() if type(value) is int}
+        for outlet in self.outlets:
+            context["outlet_events"][outlet].extra.update(counts, output_path=manifest["output_path"])
 
     def on_kill(self) -> None:
         """Stop; finished parts are kept."""
