@@ -10,9 +10,12 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_ccc.client import checks
 from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url_of
 from airflow_provider_ccc.tasks import (
+    CONSOLE_URL,
     CccTaskMixin,
     is_given,
+    note,
     one_of,
     permanent_errors_end_the_task,
     rendered_integer,
@@ -88,6 +91,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
         "ccc_conn_id",
     )
     phone_number_fields: Sequence[str] = ("candidate_numbers",)
+    operator_extra_links = (CccConsoleLink(), CccErrorCenterLink())
     ui_color = "#ff9a5c"
     ui_fgcolor = "#000000"
 
@@ -157,13 +161,14 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
         from airflow_provider_ccc.campaign.storage import open_folder
         from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 
-        with permanent_errors_end_the_task():
+        with permanent_errors_end_the_task(context):
             if self.on_stale_output not in ("fail", "replace"):
                 raise CccParameterError("on_stale_output", f"{self.on_stale_output!r} is neither 'fail' nor 'replace'")
             part_size = checks.integer("part_size", self.part_size, at_least=1, at_most=100_000)
             concurrency = checks.integer("concurrency", self.concurrency, at_least=1, at_most=1000)
             hook = CccAsyncHook(self.ccc_conn_id)
             operation = self._operation(hook)
+            note(context, CONSOLE_URL, console_url_of(hook, self.instance_id))
             folder = open_folder(self.output_path)
             callees = self.callees.callees if isinstance(self.callees, CalleeList) else self.callees
             details: dict[str, Any] = {}
