@@ -161,5 +161,11 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [{"integration-name": name, "python-modules": ["airflow_provider_ccc.operators.ccc"]}],
         "sensors": [{"integration-name": name, "python-modules": ["airflow_provider_ccc.sensors.ccc"]}],
         "triggers": [{"integration-name": name, "python-modules": ["airflow_provider_ccc.triggers.ccc"]}],
+        "extra-links": [
+            "airflow_provider_ccc.links.ccc.CccConsoleLink",
+            "airflow_provider_ccc.links.ccc.CccErrorCenterLink",
+        ],
+        "cli": ["airflow_provider_ccc.cli.get_ccc_cli_commands"],
+        "task-decorators": [{"class-name": "airflow_provider_ccc.decorators.ccc.ccc_pick_task", "name": "ccc_pick"}],
         "connection-types": [CONNECTION],
     }

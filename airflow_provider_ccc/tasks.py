@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,19 +17,38 @@ from airflow_provider_ccc.client.errors import CccError, CccParameterError
 if TYPE_CHECKING:
     from airflow_provider_ccc.hooks.ccc import CccHook
 
+log = logging.getLogger(__name__)
+
+#: The XComs that hold what a task's links lead to.
+CONSOLE_URL, ERROR_CODE = "ccc_console_url", "ccc_error_code"
+
 
 @contextmanager
-def permanent_errors_end_the_task() -> Iterator[None]:
+def permanent_errors_end_the_task(context: Any = None) -> Iterator[None]:
     """Turn an error that no retry can mend into the exception that makes Airflow stop retrying.
 
+    :param context: the task's; where it is given, the service's code is noted for the link to the error center.
     :raises AirflowFailException: whose cause is the :class:`~airflow_provider_ccc.client.errors.CccError`.
     """
     try:
         yield
     except CccError as error:
+        if error.http_status is not None and error.request_id:  # the service's own code, and no proxy's status
+            note(context, ERROR_CODE, error.code)
         if error.retryable:
             raise
         raise AirflowFailException(str(error)) from error
+
+
+def note(context: Any, key: str, value: str) -> None:
+    """Note in XCom what a link leads to. A link is not worth failing for."""
+    task_instance = (context or {}).get("ti")
+    if task_instance is None or not value:
+        return
+    try:
+        task_instance.xcom_push(key=key, value=value)
+    except Exception as problem:
+        log.warning("Cannot note %s for the task's links: %s", key, type(problem).__name__)
 
 
 class CccTaskMixin:

@@ -104,7 +104,8 @@ def integer(tree: Tree, name: str) -> int:
 def flag(tree: Tree, name: str) -> bool:
     """Read a boolean that may come as text; an absent one is false."""
     value = tree.get(name)
-    return value if isinstance(value, bool) else str(value).strip().lower() in ("true", "1")
+    # Nothing but text and integers is made text: what is nested deep cannot be.
+    return isinstance(value, (str, int)) and str(value).strip().lower() in ("true", "1")
 
 
 def mapping(tree: Tree, name: str) -> Tree:

@@ -25,6 +25,7 @@ class Health:
     """What was seen of an instance.
 
     :param ready_agents: how many agents are ready; ``None`` if that was not asked for.
+    :param console_url: the instance's page in the console, as the service wrote it.
     :param missing: why it is not ready yet, in words fit for a log; "" if it is ready.
     """
 
@@ -35,6 +36,7 @@ class Health:
     request_id: str
     ready_agents: int | None = None
     missing: str = ""
+    console_url: str = ""
 
     @property
     def ready(self) -> bool:
@@ -125,5 +127,12 @@ def assess(
     else:
         missing = ""
     return Health(
-        instance.instance_id, instance.name, instance.status, len(outbound), instance.request_id, ready, missing
+        instance_id=instance.instance_id,
+        name=instance.name,
+        status=instance.status,
+        outbound_numbers=len(outbound),
+        request_id=instance.request_id,
+        ready_agents=ready,
+        missing=missing,
+        console_url=instance.console_url,
     )

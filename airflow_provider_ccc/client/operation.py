@@ -64,7 +64,24 @@ class Operation(Generic[Answer_co]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PickOperation(Operation[PickedNumbers]):
+class InstanceOperation(Operation[Answer_co]):
+    """An operation about one instance; what has more parameters adds them.
+
+    :param instance_id: the call centre instance.
+    :raises CccParameterError: naming ``instance_id``.
+    """
+
+    instance_id: str
+
+    def __post_init__(self) -> None:
+        checks.instance_id(self.instance_id)
+
+    def parameters(self) -> dict[str, str]:
+        return {"InstanceId": self.instance_id}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PickOperation(InstanceOperation[PickedNumbers]):
     """What the operations that pick numbers for a callee have in common.
 
     :param instance_id: the call centre instance.
@@ -76,13 +93,12 @@ class PickOperation(Operation[PickedNumbers]):
     #: What the callee's number is called on the wire.
     callee_parameter: ClassVar[str] = "CalleeNumber"
 
-    instance_id: str
     callee_number: str = field(repr=False)
     count: int = 1
     _shape: object = field(default_factory=object, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        checks.instance_id(self.instance_id)
+        super().__post_init__()
         set_field(self, "callee_number", numbers.normalise(self.callee_number, "callee_number"))
         checks.integer("count", self.count, at_least=1)
 
@@ -98,7 +114,7 @@ class PickOperation(Operation[PickedNumbers]):
         return other
 
     def parameters(self) -> dict[str, str]:
-        return {"InstanceId": self.instance_id, "Count": str(self.count), **self.varying()}
+        return {**super().parameters(), "Count": str(self.count), **self.varying()}
 
     def varying(self) -> dict[str, str]:
         return {self.callee_parameter: self.callee_number}

@@ -22,6 +22,7 @@ from airflow_provider_ccc.client.models import (
     PickedNumbers,
 )
 from airflow_provider_ccc.client.operation import (
+    InstanceOperation,
     Operation,
     PickOperation,
     pair_of,
@@ -118,21 +119,13 @@ class PickGlobalOutboundNumbers(PickOperation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GetInstance(Operation[Instance]):
+class GetInstance(InstanceOperation[Instance]):
     """Describe an instance: its status and its numbers.
 
     :param instance_id: the call centre instance.
     """
 
     action: ClassVar[str] = "GetInstance"
-
-    instance_id: str
-
-    def __post_init__(self) -> None:
-        checks.instance_id(self.instance_id)
-
-    def parameters(self) -> dict[str, str]:
-        return {"InstanceId": self.instance_id}
 
     def read(self, tree: Tree, request_id: str) -> Instance:
         instance = answers.mapping(tree, "Instance")
@@ -142,7 +135,7 @@ class GetInstance(Operation[Instance]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListPhoneNumbers(Operation[list[InstanceNumber]]):
+class ListPhoneNumbers(InstanceOperation[list[InstanceNumber]]):
     """List an instance's numbers, all in one answer.
 
     :param instance_id: the call centre instance.
@@ -151,15 +144,14 @@ class ListPhoneNumbers(Operation[list[InstanceNumber]]):
 
     action: ClassVar[str] = "ListPhoneNumbers"
 
-    instance_id: str
     outbound_only: bool = True
 
     def __post_init__(self) -> None:
-        checks.instance_id(self.instance_id)
+        super().__post_init__()
         checks.boolean("outbound_only", self.outbound_only)
 
     def parameters(self) -> dict[str, str]:
-        return {"InstanceId": self.instance_id, "OutboundOnly": _boolean(self.outbound_only)}
+        return {**super().parameters(), "OutboundOnly": _boolean(self.outbound_only)}
 
     def read(self, tree: Tree, request_id: str) -> list[InstanceNumber]:
         return [answers.instance_number(item) for item in answers.items(tree, "PhoneNumbers", "PhoneNumber")]
@@ -180,7 +172,7 @@ class ListInstancesOfUser(Operation[list[Instance]]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PickLocalNumber(Operation[DialNumberPair]):
+class PickLocalNumber(InstanceOperation[DialNumberPair]):
     """Pick the one candidate that is of the callee's city, or of its province.
 
     :param instance_id: the call centre instance.
@@ -190,18 +182,17 @@ class PickLocalNumber(Operation[DialNumberPair]):
 
     action: ClassVar[str] = "PickLocalNumber"
 
-    instance_id: str
     callee_number: str = field(repr=False)
     candidate_numbers: Sequence[str] = field(repr=False)
 
     def __post_init__(self) -> None:
-        checks.instance_id(self.instance_id)
+        super().__post_init__()
         set_field(self, "callee_number", numbers.normalise(self.callee_number, "callee_number"))
         set_field(self, "candidate_numbers", checks.candidate_numbers(self.candidate_numbers))
 
     def parameters(self) -> dict[str, str]:
         return {
-            "InstanceId": self.instance_id,
+            **super().parameters(),
             "CalleeNumber": self.callee_number,
             **_repeated("CandidateNumber", self.candidate_numbers),
         }
@@ -218,7 +209,7 @@ class PickLocalNumber(Operation[DialNumberPair]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GetInstanceState(Operation[dict[str, int]]):
+class GetInstanceState(InstanceOperation[dict[str, int]]):
     """Count an instance's agents by their state. It says nothing about the instance's own.
 
     The answer is by state as the service names it, such as ``{"Ready": 3}``.
@@ -228,14 +219,6 @@ class GetInstanceState(Operation[dict[str, int]]):
 
     action: ClassVar[str] = "GetInstanceState"
 
-    instance_id: str
-
-    def __post_init__(self) -> None:
-        checks.instance_id(self.instance_id)
-
-    def parameters(self) -> dict[str, str]:
-        return {"InstanceId": self.instance_id}
-
     def read(self, tree: Tree, request_id: str) -> dict[str, int]:
         state = answers.mapping(tree, "RealTimeInstanceState")
         counts = answers.items(state, "AgentStateDistributions", "AgentStateCount")
@@ -243,7 +226,7 @@ class GetInstanceState(Operation[dict[str, int]]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GetNumberRegionInfo(Operation[PhoneNumber]):
+class GetNumberRegionInfo(InstanceOperation[PhoneNumber]):
     """Tell where a number is registered.
 
     :param instance_id: the call centre instance.
@@ -252,15 +235,14 @@ class GetNumberRegionInfo(Operation[PhoneNumber]):
 
     action: ClassVar[str] = "GetNumberRegionInfo"
 
-    instance_id: str
     number: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        checks.instance_id(self.instance_id)
+        super().__post_init__()
         set_field(self, "number", numbers.normalise(self.number, "number"))
 
     def parameters(self) -> dict[str, str]:
-        return {"InstanceId": self.instance_id, "Number": self.number}
+        return {**super().parameters(), "Number": self.number}
 
     def read(self, tree: Tree, request_id: str) -> PhoneNumber:
         found = answers.phone_number(answers.mapping(tree, "PhoneNumber"))
@@ -271,7 +253,7 @@ class GetNumberRegionInfo(Operation[PhoneNumber]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckNumberAvaliable(Operation[NumbersAvailable]):
+class CheckNumberAvaliable(InstanceOperation[NumbersAvailable]):
     """Ask whether a callee may be called, and a caller may call. The service's own name is spelt like this.
 
     :param instance_id: the call centre instance.
@@ -281,18 +263,17 @@ class CheckNumberAvaliable(Operation[NumbersAvailable]):
 
     action: ClassVar[str] = "CheckNumberAvaliable"
 
-    instance_id: str
     callee: str = field(repr=False)
     caller: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        checks.instance_id(self.instance_id)
+        super().__post_init__()
         set_field(self, "callee", numbers.normalise(self.callee, "callee"))
         if self.caller is not None:
             set_field(self, "caller", numbers.normalise(self.caller, "caller"))
 
     def parameters(self) -> dict[str, str]:
-        sent = {"InstanceId": self.instance_id, "Callee": self.callee}
+        sent = {**super().parameters(), "Callee": self.callee}
         return sent if self.caller is None else {**sent, "Caller": self.caller}
 
     def read(self, tree: Tree, request_id: str) -> NumbersAvailable:

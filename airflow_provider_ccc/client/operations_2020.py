@@ -14,7 +14,7 @@ from airflow_provider_ccc.client import answers, checks
 from airflow_provider_ccc.client.answers import Tree
 from airflow_provider_ccc.client.errors import CccUnexpectedAnswerError
 from airflow_provider_ccc.client.models import Instance, InstanceNumber, Page, PickedNumbers
-from airflow_provider_ccc.client.operation import Operation, PickOperation, set_field
+from airflow_provider_ccc.client.operation import InstanceOperation, Operation, PickOperation, set_field
 
 VERSION = "2020-07-01"
 #: The most that a page may have.
@@ -52,7 +52,7 @@ class PickOutboundNumbers(PickOperation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GetInstance(Operation[Instance]):
+class GetInstance(InstanceOperation[Instance]):
     """Describe an instance.
 
     :param instance_id: the call centre instance: of 2.x, its domain name.
@@ -60,14 +60,6 @@ class GetInstance(Operation[Instance]):
 
     action: ClassVar[str] = "GetInstance"
     version: ClassVar[str] = VERSION
-
-    instance_id: str
-
-    def __post_init__(self) -> None:
-        checks.instance_id(self.instance_id)
-
-    def parameters(self) -> dict[str, str]:
-        return {"InstanceId": self.instance_id}
 
     def read(self, tree: Tree, request_id: str) -> Instance:
         data = answers.mapping(tree, "Data")
@@ -77,7 +69,7 @@ class GetInstance(Operation[Instance]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListPhoneNumbers(Operation[Page[InstanceNumber]]):
+class ListPhoneNumbers(InstanceOperation[Page[InstanceNumber]]):
     """List a page of an instance's numbers.
 
     :param instance_id: the call centre instance.
@@ -88,17 +80,16 @@ class ListPhoneNumbers(Operation[Page[InstanceNumber]]):
     action: ClassVar[str] = "ListPhoneNumbers"
     version: ClassVar[str] = VERSION
 
-    instance_id: str
     page_number: int = 1
     page_size: int = PAGE_SIZE
 
     def __post_init__(self) -> None:
-        checks.instance_id(self.instance_id)
+        super().__post_init__()
         _check_page(self.page_number, self.page_size)
 
     def parameters(self) -> dict[str, str]:
         return {
-            "InstanceId": self.instance_id,
+            **super().parameters(),
             "PageNumber": str(self.page_number),
             "PageSize": str(self.page_size),
         }
@@ -136,7 +127,7 @@ class ListInstances(Operation[Page[Instance]]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GetRealtimeInstanceStates(Operation[dict[str, int]]):
+class GetRealtimeInstanceStates(InstanceOperation[dict[str, int]]):
     """Count an instance's agents by their state. It says nothing about the instance's own.
 
     The answer has the names of 2017-07-05's states where there is one: ``{"Ready": 3, "Talking": 1, ...}``.
@@ -147,14 +138,6 @@ class GetRealtimeInstanceStates(Operation[dict[str, int]]):
     action: ClassVar[str] = "GetRealtimeInstanceStates"
     version: ClassVar[str] = VERSION
     _AGENTS: ClassVar[str] = "Agents"
-
-    instance_id: str
-
-    def __post_init__(self) -> None:
-        checks.instance_id(self.instance_id)
-
-    def parameters(self) -> dict[str, str]:
-        return {"InstanceId": self.instance_id}
 
     def read(self, tree: Tree, request_id: str) -> dict[str, int]:
         data = answers.mapping(tree, "Data")

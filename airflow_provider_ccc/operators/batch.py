@@ -10,9 +10,12 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_ccc.client import checks
 from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url_of
 from airflow_provider_ccc.tasks import (
+    CONSOLE_URL,
     CccTaskMixin,
     is_given,
+    note,
     one_of,
     permanent_errors_end_the_task,
     rendered_integer,
@@ -47,6 +50,8 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
     or the task cleared, goes on after the parts that are complete; a campaign that is complete is not repeated. See
     :mod:`airflow_provider_ccc.campaign.output` for the files, and :mod:`airflow_provider_ccc.campaign.source` for what
     is made of empty lines, malformed numbers and duplicates.
+
+    The events of assets among the task's ``outlets`` carry the manifest's counts and the output path as extra.
 
     :param callees: whom to call (templated): a list of numbers or of rows that have ``callee_column``; the path or
         ``ObjectStoragePath`` address of a CSV, NDJSON or Parquet file, ``.gz`` and ``.zst`` too; or a range made by
@@ -86,6 +91,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
         "ccc_conn_id",
     )
     phone_number_fields: Sequence[str] = ("candidate_numbers",)
+    operator_extra_links = (CccConsoleLink(), CccErrorCenterLink())
     ui_color = "#ff9a5c"
     ui_fgcolor = "#000000"
 
@@ -155,13 +161,14 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
         from airflow_provider_ccc.campaign.storage import open_folder
         from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 
-        with permanent_errors_end_the_task():
+        with permanent_errors_end_the_task(context):
             if self.on_stale_output not in ("fail", "replace"):
                 raise CccParameterError("on_stale_output", f"{self.on_stale_output!r} is neither 'fail' nor 'replace'")
             part_size = checks.integer("part_size", self.part_size, at_least=1, at_most=100_000)
             concurrency = checks.integer("concurrency", self.concurrency, at_least=1, at_most=1000)
             hook = CccAsyncHook(self.ccc_conn_id)
             operation = self._operation(hook)
+            note(context, CONSOLE_URL, console_url_of(hook, self.instance_id))
             folder = open_folder(self.output_path)
             callees = self.callees.callees if isinstance(self.callees, CalleeList) else self.callees
             details: dict[str, Any] = {}
@@ -192,6 +199,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
                 manifest = output.manifest()
                 if manifest is not None:
                     self.log.info("The campaign in %s is complete already; nothing is left to do", folder.description)
+                    self._tell_assets(context, manifest)
                     return manifest
                 output.clean()
                 if output.total.callees:
@@ -208,7 +216,16 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
         for name in ("failed", "skipped"):
             if manifest[name]:
                 self.log.warning("%d callees were %s; see the files of the manifest", manifest[name], name)
+        self._tell_assets(context, manifest)
         return manifest
+
+    def _tell_assets(self, context: Context, manifest: Mapping[str, Any]) -> None:
+        """Give the events of the task's outlets the counts as their extra, for DAGs that are scheduled by them."""
+        if not self.outlets:
+            return
+        counts = {name: value for name, value in manifest.items() if type(value) is int}
+        for outlet in self.outlets:
+            context["outlet_events"][outlet].extra.update(counts, output_path=manifest["output_path"])
 
     def on_kill(self) -> None:
         """Stop; finished parts are kept."""

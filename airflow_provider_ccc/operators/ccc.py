@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_ccc.client.numbers import shorten
+from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url_of
 from airflow_provider_ccc.operators.batch import CccPickOutboundNumbersBatchOperator
 from airflow_provider_ccc.operators.merge import CccMergeManifestsOperator
-from airflow_provider_ccc.tasks import CccTaskMixin, one_of, permanent_errors_end_the_task, rendered_integer
+from airflow_provider_ccc.tasks import (
+    CONSOLE_URL,
+    CccTaskMixin,
+    note,
+    one_of,
+    permanent_errors_end_the_task,
+    rendered_integer,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -53,6 +61,7 @@ class CccPickOutboundNumbersOperator(CccTaskMixin, BaseOperator):
         "ccc_conn_id",
     )
     phone_number_fields: Sequence[str] = ("callee_number", "candidate_numbers")
+    operator_extra_links = (CccConsoleLink(), CccErrorCenterLink())
     ui_color = "#ff9a5c"
     ui_fgcolor = "#000000"
 
@@ -82,7 +91,7 @@ class CccPickOutboundNumbersOperator(CccTaskMixin, BaseOperator):
         :raises AirflowFailException: for an error that no retry can mend.
         :raises airflow_provider_ccc.client.errors.CccError: for one that a retry may mend.
         """
-        with permanent_errors_end_the_task():
+        with permanent_errors_end_the_task(context):
             count = rendered_integer(self.count)
             if one_of(self.candidate_numbers, self.skill_group_ids) == "candidate_numbers":
                 picked = self.hook.pick_outbound_numbers(
@@ -92,6 +101,7 @@ class CccPickOutboundNumbersOperator(CccTaskMixin, BaseOperator):
                 picked = self.hook.pick_global_outbound_numbers(
                     self.callee_number, self.skill_group_ids or (), count, instance_id=self.instance_id
                 )
+        note(context, CONSOLE_URL, console_url_of(self.hook, self.instance_id))
         if len(picked.pairs) < count:
             self.log.warning("%d pair(s) came for a count of %d", len(picked.pairs), count)
         for pair in picked.pairs:

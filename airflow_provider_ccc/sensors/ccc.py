@@ -17,7 +17,16 @@ from airflow.providers.common.compat.sdk import (
 from airflow.triggers.base import StartTriggerArgs
 
 from airflow_provider_ccc.client.errors import CccError
-from airflow_provider_ccc.tasks import CccTaskMixin, is_given, permanent_errors_end_the_task, rendered_integer
+from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url
+from airflow_provider_ccc.tasks import (
+    CONSOLE_URL,
+    ERROR_CODE,
+    CccTaskMixin,
+    is_given,
+    note,
+    permanent_errors_end_the_task,
+    rendered_integer,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -67,6 +76,7 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
         "ccc_conn_id",
     )
     phone_number_fields: Sequence[str] = ("candidate_numbers",)
+    operator_extra_links = (CccConsoleLink(), CccErrorCenterLink())
     ui_color = "#ffc69e"
     ui_fgcolor = "#000000"
 
@@ -109,7 +119,7 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
 
         :raises AirflowFailException: if it will never be ready.
         """
-        with permanent_errors_end_the_task():
+        with permanent_errors_end_the_task(context):
             try:
                 health = self.hook.check_health(
                     self.instance_id,
@@ -125,6 +135,7 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
         if not health.ready:
             self.log.info("Instance %s is not ready yet: %s", health.instance_id, health.missing)
             return PokeReturnValue(is_done=False)
+        note(context, CONSOLE_URL, console_url(health.console_url))
         self.log.info("Instance %s is ready, %d numbers may call out", health.instance_id, health.outbound_numbers)
         return PokeReturnValue(is_done=True, xcom_value=health.as_dict())
 
@@ -155,6 +166,8 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
         status = fired.get("status")
         if status == FAILED:
             request = f" (RequestId {fired['request_id']})" if fired.get("request_id") else ""
+            if request:
+                note(context, ERROR_CODE, str(fired.get("code")))
             raise AirflowFailException(f"{fired.get('code')}: {fired.get('message')}{request}")
         seen = fired.get("seen") if status == READY else None
         if not isinstance(seen, Mapping) or "instance_id" not in seen:
@@ -163,6 +176,7 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
             )
         if is_given(self.candidate_numbers):
             return self._look_and_defer(context, until=time.time() + self.timeout if until is None else until)
+        note(context, CONSOLE_URL, console_url(str(fired.get("console_url") or "")))
         self.log.info("Instance %s is ready", seen["instance_id"])
         return dict(seen)
 

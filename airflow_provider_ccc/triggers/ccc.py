@@ -9,6 +9,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_ccc.client.errors import CccError
+from airflow_provider_ccc.client.health import Health
 from airflow_provider_ccc.tasks import rendered_integer
 
 READY, FAILED = "ready", "failed"
@@ -20,7 +21,7 @@ class CccInstanceHealthTrigger(BaseTrigger):
     Airflow stores a trigger's arguments and shows them, so candidate numbers are none of these: the sensor looks at
     them itself once everything else is ready.
 
-    It fires once: ``{"status": "ready", "seen": {...}}`` with what the sensor puts through XCom, or
+    It fires once: ``{"status": "ready", "seen": {...}, "console_url"}`` with what the sensor puts through XCom, or
     ``{"status": "failed", "code", "message", "request_id"}`` for an error that no patience can mend. Throttling,
     outages and an instance that is still being created are waited for.
 
@@ -74,12 +75,12 @@ class CccInstanceHealthTrigger(BaseTrigger):
             yield _event(FAILED, code=error.code, message=error.message, request_id=error.request_id)
             return
         # Only now, with the connections closed: whoever takes the event need not come back.
-        yield _event(READY, seen=seen)
+        yield _event(READY, seen=seen.as_dict(), console_url=seen.console_url)
 
-    async def _look(self, hook: Any) -> dict[str, Any] | None:
+    async def _look(self, hook: Any) -> Health | None:
         """Return what was seen if the instance is ready."""
         try:
-            health = await hook.check_health(
+            health: Health = await hook.check_health(
                 self.instance_id or None,
                 min_outbound_numbers=rendered_integer(self.min_outbound_numbers),
                 min_ready_agents=rendered_integer(self.min_ready_agents),
@@ -92,8 +93,7 @@ class CccInstanceHealthTrigger(BaseTrigger):
         if not health.ready:
             self.log.info("Instance %s is not ready yet: %s", health.instance_id, health.missing)
             return None
-        seen: dict[str, Any] = health.as_dict()
-        return seen
+        return health
 
 
 def _event(status: str, **details: Any) -> TriggerEvent:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_ccc.client import operations as v2017
 from airflow_provider_ccc.client import operations_2020 as v2020
-from airflow_provider_ccc.client.operation import Operation, PickOperation
-from tests.fuzz import DATES, HEADERS, OPERATIONS, STATUSES, VALUES, Mutator, Reply, check, corpus
+from airflow_provider_ccc.client.operation import InstanceOperation, Operation, PickOperation
+from tests.fuzz import DATES, HEADERS, OPERATIONS, STATUSES, VALUES, Mutator, Reply, check, check_remedy, corpus
 
 KEYS = [
     *("Code", "code", "Success", "Message", "RequestId", "HttpStatusCode", "Data", "List", "TotalCount", "NumberList"),
@@ -62,8 +62,10 @@ def test_no_reply_raises_anything_but_a_ccc_error(operation: Operation[Any]) -> 
     @settings(max_examples=150, derandomize=True)
     @given(bodies, st.sampled_from(STATUSES) | st.integers(100, 999), headers)
     def whatever(body: bytes, status: int, headers: dict[str, str]) -> None:
-        # It asserts all that must be true of any reply, and lets any other error through.
-        check(Reply(operation, status, headers, body))
+        # These assert all that must be true of any reply and of the next request, and let any other error through.
+        reply = Reply(operation, status, headers, body)
+        if error := check(reply):
+            check_remedy(reply, error)
 
     whatever()
 
@@ -90,6 +92,8 @@ def test_every_operation_is_among_those_that_are_tried() -> None:
         kind
         for module in (v2017, v2020)
         for kind in vars(module).values()
-        if inspect.isclass(kind) and issubclass(kind, Operation) and kind not in (Operation, PickOperation)
+        if inspect.isclass(kind)
+        and issubclass(kind, Operation)
+        and kind not in (Operation, InstanceOperation, PickOperation)
     }
     assert kinds == {type(operation) for operation in OPERATIONS}

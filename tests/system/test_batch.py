@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import parse_qs
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, Asset
 
 from airflow_provider_ccc.campaign.storage import LocalFolder
 from airflow_provider_ccc.client.errors import CccTransientError
@@ -181,3 +182,24 @@ def test_a_run_that_ends_well_does_not_give_its_storage_up(simulate, tmp_path, m
     simulate()
     assert resolve(tmp_path)["resolved"] == 20
     assert given_up == []
+
+
+def test_asset_events_carry_the_counts(simulate, tmp_path):
+    simulate()
+    asset = Asset("file://campaign/pairs")
+    events = {asset: SimpleNamespace(extra={"owner": "campaigns"})}
+    operator = CccPickOutboundNumbersBatchOperator(
+        task_id="pick",
+        callees=["13800138000", "13800138001", "13800138000"],
+        output_path=str(tmp_path),
+        candidate_numbers=CANDIDATES,
+        outlets=[asset],
+    )
+    for _ in range(2):  # a campaign that was complete already tells them too
+        operator.execute({"outlet_events": events})
+        extra = events[asset].extra
+        assert (extra["resolved"], extra["skipped"], extra["owner"]) == (2, 1, "campaigns")
+        assert extra["output_path"] == str(tmp_path)
+        assert "138" not in json.dumps(extra | {"output_path": ""})
+        extra.clear()
+        extra["owner"] = "campaigns"

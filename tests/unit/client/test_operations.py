@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 
 import pytest
 
-from airflow_provider_ccc.client.errors import CccParameterError, CccUnexpectedAnswerError
+from airflow_provider_ccc.client.errors import CccParameterError, CccUnexpectedAnswerError, CccUnreadableAnswerError
 from airflow_provider_ccc.client.models import Available, NumbersAvailable, PhoneNumber
 from airflow_provider_ccc.client.operations import (
     CheckNumberAvaliable,
@@ -216,3 +217,12 @@ def test_whether_numbers_are_available():
     answer = {"CallerAvaliable": {"Avaliable": "false", "Reason": "no"}, "CalleeAvaliable": {"Avaliable": True}}
     assert decode(CHECK, **answer) == NumbersAvailable(callee=Available(True), caller=Available(False, "no"))
     assert decode(CHECK) == NumbersAvailable(callee=Available(False), caller=Available(False))
+
+
+def test_no_depth_of_a_flag_is_too_deep():
+    """An object that is nested as deep as JSON is read cannot be written as text, so a flag must not try."""
+    for depth in range(940, 1000):
+        body = b'{"Code":"OK","CallerAvaliable":{"Avaliable":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}}"
+        with contextlib.suppress(CccUnreadableAnswerError):  # deeper than JSON is read
+            checked = protocol().decode(CheckNumberAvaliable(instance_id="i", callee=CALLEE), 200, {}, body)
+            assert checked.caller.available is False

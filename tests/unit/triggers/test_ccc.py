@@ -14,6 +14,8 @@ from tests.support import INSTANCE_ID
 
 SEEN = {"instance_id": INSTANCE_ID, "name": "n", "status": "Running", "outbound_numbers": 1, "request_id": "R"}
 
+READY = {"status": "ready", "seen": SEEN, "console_url": "ccc.aliyun.com/workbench/x"}
+
 
 @pytest.fixture
 def service(monkeypatch, connection):
@@ -26,7 +28,7 @@ def service(monkeypatch, connection):
         outcome = outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
-        return Health(**SEEN, missing=outcome)
+        return Health(**SEEN, missing=outcome, console_url="ccc.aliyun.com/workbench/x")
 
     monkeypatch.setattr(CccAsyncHook, "check_health", check_health)
     return SimpleNamespace(outcomes=outcomes, asked=asked)
@@ -60,9 +62,7 @@ def test_its_arguments_make_it_again():
 
 def test_it_fires_when_the_instance_is_ready(service):
     service.outcomes.append("")
-    assert fired(trigger(instance_id="i", min_outbound_numbers="2", min_ready_agents=1)) == [
-        {"status": "ready", "seen": SEEN}
-    ]
+    assert fired(trigger(instance_id="i", min_outbound_numbers="2", min_ready_agents=1)) == [READY]
     assert service.asked == [("ccc_default", "i", {"min_outbound_numbers": 2, "min_ready_agents": 1})]
 
 
@@ -74,7 +74,7 @@ def test_it_waits_for_what_patience_mends(service):
         errors.CccConnectionError("m"),
         "",
     ]
-    assert fired(trigger()) == [{"status": "ready", "seen": SEEN}]
+    assert fired(trigger()) == [READY]
     assert service.outcomes == []
 
 

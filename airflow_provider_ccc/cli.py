@@ -1,0 +1,205 @@
+"""The commands under ``airflow ccc``, and under ``python -m airflow_provider_ccc`` for Airflow versions without these.
+
+They are described once, in :data:`COMMANDS`. Nothing heavy is imported before one of them runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_ccc.simulator.__main__ import options as simulator_options
+from airflow_provider_ccc.simulator.__main__ import run as serve
+
+if TYPE_CHECKING:
+    from airflow.cli.cli_config import CLICommand
+
+HELP = "Alibaba Cloud Call Center"
+
+
+@dataclass(frozen=True)
+class Option:
+    """An argument of a command, as ``argparse`` takes it."""
+
+    flags: tuple[str, ...]
+    help: str
+    settings: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What it is called once it is parsed."""
+        return self.flags[0].lstrip("-").replace("-", "_")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    :param run: does it; its result is the exit code.
+    """
+
+    name: str
+    help: str
+    run: Callable[[argparse.Namespace], int]
+    options: tuple[Option, ...]
+
+
+def _option(*flags: str, help: str, **settings: Any) -> Option:
+    return Option(flags, help, settings)
+
+
+_CONNECTION = _option("--conn-id", help="the connection", default="ccc_default", metavar="ID")
+_INSTANCE = _option("--instance-id", help="the call centre instance; the connection's by default", metavar="ID")
+_SIMULATOR = tuple(_option(flag, **settings) for flag, settings in simulator_options().items())
+_OUTPUT = _option("--output", "-o", help="how to print it", choices=("table", "json", "yaml", "plain"), default="table")
+
+
+def pick(arguments: argparse.Namespace) -> int:
+    """Pick the number to show to one callee, and print the pairs."""
+    from airflow_provider_ccc.hooks.ccc import CccHook
+
+    if bool(arguments.candidate) == bool(arguments.skill_group):
+        return _fail("give either --candidate or --skill-group, each as often as there are some")
+    hook = CccHook(arguments.conn_id, instance_id=arguments.instance_id)
+    if arguments.candidate:
+        picked = hook.pick_outbound_numbers(arguments.callee, arguments.candidate, arguments.count)
+    else:
+        picked = hook.pick_global_outbound_numbers(arguments.callee, arguments.skill_group, arguments.count)
+    _print(
+        (
+            {f"{who}_{what}": text for who, number in pair.as_dict().items() for what, text in number.items()}
+            for pair in picked.pairs
+        ),
+        arguments.output,
+    )
+    return 0 if picked.pairs else _fail("the service picked no number for this callee")
+
+
+def health(arguments: argparse.Namespace) -> int:
+    """Look at an instance once, and print what was seen; the exit code says whether it is ready."""
+    from airflow_provider_ccc.hooks.ccc import CccHook
+
+    seen = CccHook(arguments.conn_id, instance_id=arguments.instance_id).check_health(
+        min_outbound_numbers=arguments.min_outbound_numbers,
+        candidate_numbers=arguments.candidate or None,
+        min_ready_agents=arguments.min_ready_agents,
+    )
+    _print([seen.as_dict()], arguments.output)
+    return 0 if seen.ready else _fail(f"not ready: {seen.missing}")
+
+
+def simulator(arguments: argparse.Namespace) -> int:
+    """Run the simulator until told to end."""
+    serve({option.name: getattr(arguments, option.name) for option in _SIMULATOR})
+    return 0
+
+
+COMMANDS = (
+    Command(
+        "pick",
+        "Pick which number to show to one callee",
+        pick,
+        (
+            _option("callee", help="whom to call"),
+            _option("--candidate", help="a number to choose from", action="append", metavar="NUMBER"),
+            _option("--skill-group", help="or a skill group to choose of", action="append", metavar="ID"),
+            _option("--count", help="how many pairs to ask for", type=int, default=1, metavar="N"),
+            _INSTANCE,
+            _CONNECTION,
+            _OUTPUT,
+        ),
+    ),
+    Command(
+        "health",
+        "Look whether an instance is ready for a campaign",
+        health,
+        (
+            _option("--min-outbound-numbers", help="how many may call out", type=int, default=1, metavar="N"),
+            _option("--min-ready-agents", help="how many agents are ready", type=int, default=0, metavar="N"),
+            _option("--candidate", help="a number that may call out", action="append", metavar="NUMBER"),
+            _INSTANCE,
+            _CONNECTION,
+            _OUTPUT,
+        ),
+    ),
+    Command(
+        "simulator",
+        "Run a stand-in for CCC on this machine",
+        simulator,
+        _SIMULATOR,
+    ),
+)
+
+
+def get_ccc_cli_commands() -> list[CLICommand]:
+    """Give Airflow the commands; it reads this at each start of its command line."""
+    from airflow.cli.cli_config import ActionCommand, GroupCommand
+
+    return [
+        GroupCommand(
+            name="ccc",
+            help=HELP,
+            subcommands=[
+                ActionCommand(
+                    name=command.name,
+                    help=command.help,
+                    func=_ended(command.run),
+                    args=[_as_airflow_has_it(option) for option in command.options],
+                )
+                for command in COMMANDS
+            ],
+        )
+    ]
+
+
+def _as_airflow_has_it(option: Option) -> Any:
+    from airflow.cli.cli_config import Arg
+
+    return Arg(option.flags, help=option.help, **option.settings)  # type: ignore[no-untyped-call]
+
+
+def main(given: list[str] | None = None) -> None:
+    """Do the same without Airflow's command line.
+
+    :param given: the arguments; this process's own by default.
+    """
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_ccc", description=HELP)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        one = commands.add_parser(command.name, help=command.help, description=command.help)
+        for option in command.options:
+            one.add_argument(*option.flags, help=option.help, **option.settings)
+        one.set_defaults(run=_ended(command.run))
+    arguments = parser.parse_args(given)
+    arguments.run(arguments)
+
+
+def _ended(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], None]:
+    """End the process with the command's exit code, and without a traceback for what a user can mend."""
+
+    def command(arguments: argparse.Namespace) -> None:
+        from airflow.providers.common.compat.sdk import AirflowException
+
+        from airflow_provider_ccc.client.errors import CccError
+
+        try:
+            code = run(arguments)
+        except (CccError, AirflowException) as error:
+            code = _fail(str(error))
+        sys.exit(code)
+
+    return command
+
+
+def _fail(what: str) -> int:
+    sys.stderr.write(f"error: {what}\n")
+    return 1
+
+
+def _print(rows: Iterable[dict[str, Any]], output: str) -> None:
+    from airflow.cli.simple_table import AirflowConsole
+
+    AirflowConsole().print_as(data=list(rows), output=output)

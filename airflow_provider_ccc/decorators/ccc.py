@@ -1,0 +1,90 @@
+"""TaskFlow: a function that returns callees becomes a task that resolves them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import (
+    DecoratedOperator,
+    context_merge,
+    determine_kwargs,
+    task_decorator_factory,
+)
+
+from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.operators.batch import CalleeList, CccPickOutboundNumbersBatchOperator
+from airflow_provider_ccc.tasks import permanent_errors_end_the_task
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context, TaskDecorator
+
+#: What a function may give besides the callees.
+_MAY_GIVE = frozenset({"callees", "candidate_numbers", "skill_group_ids"})
+
+
+class _CccPickDecoratedOperator(DecoratedOperator, CccPickOutboundNumbersBatchOperator):
+    """Calls the function and resolves what it returns.
+
+    :param python_callable: returns callees, as the operator's ``callees`` takes them; or a dictionary with ``callees``
+        and, if it likes, ``candidate_numbers`` or ``skill_group_ids``.
+    """
+
+    custom_operator_name = "@task.ccc_pick"
+    template_fields: Sequence[str] = (
+        *DecoratedOperator.template_fields,
+        # The callees are not there yet when templates are rendered.
+        *(name for name in CccPickOutboundNumbersBatchOperator.template_fields if name != "callees"),
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {**DecoratedOperator.template_fields_renderers}
+
+    def __init__(
+        self,
+        *,
+        python_callable: Callable[..., Any],
+        op_args: Collection[Any] | None = None,
+        op_kwargs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if "callees" in kwargs:
+            raise TypeError("callees is what the decorated function returns; do not give it to @task.ccc_pick")
+        super().__init__(
+            python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, callees=CalleeList(()), **kwargs
+        )
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Call the function, and resolve the callees that it returns.
+
+        :returns: the manifest.
+        """
+        context_merge(context, self.op_kwargs)
+        arguments = determine_kwargs(self.python_callable, self.op_args, context)
+        returned = self.python_callable(*self.op_args, **arguments)
+        with permanent_errors_end_the_task():
+            self._take(returned)
+        return CccPickOutboundNumbersBatchOperator.execute(self, context)
+
+    def _take(self, returned: Any) -> None:
+        if not (isinstance(returned, Mapping) and "callees" in returned):
+            self.callees = returned
+            return
+        if unknown := returned.keys() - _MAY_GIVE:
+            raise CccParameterError(
+                "callees",
+                f"the function returned a dictionary with {', '.join(sorted(map(str, unknown)))}, and may return"
+                f" {', '.join(sorted(_MAY_GIVE))} only",
+            )
+        for name, value in returned.items():
+            setattr(self, name, value)
+
+
+def ccc_pick_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+    """Make a task of a function that returns callees: ``@task.ccc_pick(output_path=..., candidate_numbers=[...])``.
+
+    :param python_callable: the function.
+    :param kwargs: what :class:`~airflow_provider_ccc.operators.ccc.CccPickOutboundNumbersBatchOperator` takes, but
+        ``callees``.
+    """
+    return task_decorator_factory(
+        python_callable=python_callable, decorated_operator_class=_CccPickDecoratedOperator, **kwargs
+    )

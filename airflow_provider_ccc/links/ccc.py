@@ -1,0 +1,67 @@
+"""Links on a task in Airflow's UI: to the instance's console page, and to what a failed call's code means.
+
+What they lead to is noted in XCom by the task while it runs; a task that noted nothing has no link.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+
+from airflow_provider_ccc.tasks import CONSOLE_URL, ERROR_CODE
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+
+class CccConsoleLink(BaseOperatorLink):
+    """The instance's page in the CCC console.
+
+    The sensor knows it from the instance itself; an operator knows it with API version 2020-07-01 only, where the page
+    follows from the instance's id.
+    """
+
+    name = "CCC console"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        """Return the address, "" where it is not known."""
+        return _noted(ti_key, CONSOLE_URL)
+
+
+class CccErrorCenterLink(BaseOperatorLink):
+    """What Alibaba Cloud's error center says about the code that a failed call was answered with."""
+
+    name = "Error center"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        """Return the address, "" where no call failed."""
+        code = _noted(ti_key, ERROR_CODE)
+        return f"https://error-center.aliyun.com/status/search?Keyword={quote(code)}&source=PopGw" if code else ""
+
+
+def console_url(described: str) -> str:
+    """Make a link of what GetInstance says; 1.x leaves the scheme out. Anything but a web address is no link."""
+    url = described if "://" in described else f"https://{described}"
+    parts = urlsplit(url)
+    return url if described and parts.scheme in ("http", "https") and parts.hostname else ""
+
+
+def console_url_of(hook: Any, instance_id: str | None) -> str:
+    """Give the page of a 2.x instance, which follows from its id as GetInstance's documentation shows it.
+
+    :param hook: of either kind.
+    :param instance_id: the task's own.
+    :returns: "" for a 1.x instance, whose page only the instance itself can tell.
+    """
+    settings = vars(hook).get("settings")  # a link is no reason to look a connection up
+    if settings is None or settings.api_version != "2020-07-01":
+        return ""
+    known = instance_id or settings.instance_id
+    return f"https://ccc-v2.aliyun.com/#/workbench/{quote(known)}" if isinstance(known, str) and known else ""
+
+
+def _noted(ti_key: Any, key: str) -> str:
+    value = XCom.get_value(key=key, ti_key=ti_key)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,101 @@
+"""The provider's commands, under ``airflow ccc`` and under ``python -m airflow_provider_ccc``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from airflow_provider_ccc.cli import COMMANDS
+from airflow_provider_ccc.simulator.server import SimulatorSettings, running
+from tests.support import CALLEE, CANDIDATE, INSTANCE_ID
+
+GROUP = "3f3ceb0d-d6b6-4c97-af20-f3daf04f90e0"
+
+
+def takes_commands_of_providers() -> bool:
+    from airflow.providers_manager import ProvidersManager
+
+    return hasattr(ProvidersManager, "cli_command_functions")
+
+
+WAYS = [[sys.executable, "-m", "airflow_provider_ccc"]]
+if takes_commands_of_providers():
+    WAYS.append([sys.executable, "-m", "airflow", "ccc"])
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    with running(SimulatorSettings()) as started:
+        yield started
+
+
+@pytest.fixture(params=WAYS, ids=lambda way: " ".join(way[2:]))
+def run(request, simulator):
+    """Run a command to its end."""
+
+    def command(*arguments: str, **fields: str) -> subprocess.CompletedProcess[str]:
+        described = {"conn_type": "ccc", "login": "testid", "password": "testsecret", "host": simulator.url}
+        described |= {"extra": {"instance_id": INSTANCE_ID}} | fields
+        environment = os.environ | {"AIRFLOW_CONN_CCC_DEFAULT": json.dumps(described), "COLUMNS": "200"}
+        return subprocess.run(
+            [*request.param, *arguments], capture_output=True, text=True, timeout=120, check=False, env=environment
+        )
+
+    return command
+
+
+def last_json(printed: str):
+    return json.loads(printed[printed.rindex("\n[") if "\n[" in printed else printed.index("[") :])
+
+
+def test_pick(run):
+    done = run("pick", CALLEE, "--candidate", CANDIDATE, "--candidate", "02160664656", "--output", "json")
+    assert done.returncode == 0, done.stderr
+    (pair,) = last_json(done.stdout)
+    assert (pair["callee_number"], pair["caller_number"], pair["caller_city"]) == (CALLEE, CANDIDATE, "北京")
+    done = run("pick", CALLEE, "--skill-group", GROUP)
+    assert done.returncode == 0, done.stderr
+    assert CANDIDATE in done.stdout
+    assert "caller_number" in done.stdout
+
+
+def test_health(run):
+    done = run("health", "--min-ready-agents", "3", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    (seen,) = last_json(done.stdout)
+    assert (str(seen["outbound_numbers"]), str(seen["ready_agents"])) == ("12", "3")
+    done = run("health", "--min-outbound-numbers", "13")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "error: not ready: 12 of its numbers may call out, 13 are needed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("pick", CALLEE), "error: give either --candidate or --skill-group"),
+        (("pick", CALLEE, "--candidate", "x"), "error: InvalidArgument: candidate_numbers[0]"),
+        (("health", "--instance-id", "nowhere"), "error: NotExist.Instance"),
+        (("health", "--conn-id", "missing"), "error: "),
+    ],
+)
+def test_what_goes_wrong_is_one_line(run, arguments, says):
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_simulators_own_options(run):
+    done = run("simulator", "--port", "99999")
+    assert done.returncode == 2
+    assert "argument --port: must be an integer from 0 to 65535" in done.stderr
+
+
+def test_help_names_every_command(run):
+    done = run("--help")
+    assert done.returncode == 0
+    assert all(command.name in done.stdout for command in COMMANDS)

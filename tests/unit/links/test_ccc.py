@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_ccc.client import errors
+from airflow_provider_ccc.hooks.ccc import CccHook
+from airflow_provider_ccc.links import ccc as links
+from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url
+from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperator, CccPickOutboundNumbersOperator
+from airflow_provider_ccc.sensors.ccc import CccInstanceHealthSensor
+from airflow_provider_ccc.simulator.server import SimulatorSettings, running
+from airflow_provider_ccc.tasks import CONSOLE_URL, ERROR_CODE
+from tests.support import CALLEE, CANDIDATE, INSTANCE_ID
+
+GROUP = "3f3ceb0d-d6b6-4c97-af20-f3daf04f90e0"
+
+
+@pytest.fixture
+def noted(monkeypatch):
+    """What tasks note in XCom, which the links then find there."""
+    values: dict[str, object] = {}
+    monkeypatch.setattr(links.XCom, "get_value", lambda *, key, ti_key: values.get(key))
+    return values
+
+
+@pytest.fixture
+def context(noted):
+    return {"ti": SimpleNamespace(xcom_push=lambda key, value: noted.__setitem__(key, value))}
+
+
+@pytest.fixture
+def simulator():
+    with running(SimulatorSettings()) as started:
+        yield started
+
+
+def shown(link) -> str:
+    return link.get_link(None, ti_key=None)
+
+
+def test_a_task_that_noted_nothing_has_no_links(noted):
+    assert [shown(CccConsoleLink()), shown(CccErrorCenterLink())] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("described", "url"),
+    [
+        ("ccc.aliyun.com/workbench/111", "https://ccc.aliyun.com/workbench/111"),
+        ("https://ccc-v2.aliyun.com/#/workbench/ccc-test", "https://ccc-v2.aliyun.com/#/workbench/ccc-test"),
+        ("", ""),
+        ("javascript://alert(1)", ""),
+        ("https://", ""),
+    ],
+)
+def test_the_consoles_address(described, url):
+    assert console_url(described) == url
+
+
+def test_the_sensor_knows_the_instances_page(simulator, connection, context):
+    connection(host=simulator.url)
+    CccInstanceHealthSensor(task_id="s", poke_interval=0, timeout=1).execute(context)
+    assert shown(CccConsoleLink()) == "https://ccc.aliyun.com/workbench/ccc-demo"
+    assert shown(CccErrorCenterLink()) == ""
+
+
+def test_so_does_an_event(context):
+    seen = {"instance_id": "i"}
+    event = {"status": "ready", "seen": seen, "console_url": "ccc.aliyun.com/workbench/x"}
+    CccInstanceHealthSensor(task_id="s", deferrable=True).execute_complete(context, event)
+    assert shown(CccConsoleLink()) == "https://ccc.aliyun.com/workbench/x"
+    event = {"status": "failed", "code": "NotExist.Instance", "message": "m", "request_id": "R"}
+    with pytest.raises(AirflowFailException):
+        CccInstanceHealthSensor(task_id="s", deferrable=True).execute_complete(context, event)
+    assert shown(CccErrorCenterLink()).endswith("Keyword=NotExist.Instance&source=PopGw")
+
+
+@pytest.mark.parametrize(
+    ("version", "instance_id", "url"),
+    [
+        ("2020-07-01", "ccc-demo", "https://ccc-v2.aliyun.com/#/workbench/ccc-demo"),
+        ("2017-07-05", INSTANCE_ID, ""),  # only the instance itself could tell
+    ],
+)
+def test_operators_know_it_where_it_follows_from_the_id(
+    simulator, connection, context, tmp_path, version, instance_id, url
+):
+    connection(host=simulator.url, extra={"instance_id": instance_id, "api_version": version})
+    CccPickOutboundNumbersOperator(task_id="p", callee_number=CALLEE, skill_group_ids=[GROUP]).execute(context)
+    assert shown(CccConsoleLink()) == url
+    CccPickOutboundNumbersBatchOperator(
+        task_id="b", callees=[CALLEE], output_path=str(tmp_path), skill_group_ids=[GROUP]
+    ).execute(context)
+    assert shown(CccConsoleLink()) == url
+
+
+def test_a_failed_calls_code(simulator, connection, context, noted):
+    connection(host=simulator.url, extra={"instance_id": "nowhere"})
+    with pytest.raises(AirflowFailException):
+        CccPickOutboundNumbersOperator(task_id="p", callee_number=CALLEE, candidate_numbers=[CANDIDATE]).execute(
+            context
+        )
+    assert shown(CccErrorCenterLink()) == (
+        "https://error-center.aliyun.com/status/search?Keyword=NotExist.Instance&source=PopGw"
+    )
+    noted.clear()
+    with pytest.raises(AirflowFailException):  # found here, so the error center knows nothing of it
+        CccPickOutboundNumbersOperator(task_id="p", callee_number="x", candidate_numbers=[CANDIDATE]).execute(context)
+    assert noted == {}
+
+
+def test_a_note_that_cannot_be_made_hides_nothing(monkeypatch, connection, logs):
+    def refuse(**_):
+        raise RuntimeError("no XCom")
+
+    def fail(hook, operation):
+        raise errors.CccNotFoundError("m", code="NotExist.Instance", http_status=404, request_id="R")
+
+    monkeypatch.setattr(CccHook, "call", fail)
+    operator = CccPickOutboundNumbersOperator(task_id="p", callee_number=CALLEE, candidate_numbers=[CANDIDATE])
+    with pytest.raises(AirflowFailException, match=r"NotExist\.Instance"):
+        operator.execute({"ti": SimpleNamespace(xcom_push=refuse)})
+    assert f"Cannot note {ERROR_CODE} for the task's links: RuntimeError" in logs.text
+    assert CONSOLE_URL not in logs.text
