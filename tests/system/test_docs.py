@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
 import json
 import re
@@ -28,7 +27,7 @@ from airflow_provider_ccc.hooks.diagnosis import diagnose
 from airflow_provider_ccc.hooks.settings import ConnectionSettings
 from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperator, CccPickOutboundNumbersOperator
 from airflow_provider_ccc.sensors.ccc import CccInstanceHealthSensor
-from airflow_provider_ccc.simulator.__main__ import _parser
+from airflow_provider_ccc.simulator.__main__ import options
 from tests.pages import PAGES, ROOT, snippets, tables
 from tests.support import INSTANCE_ID, fixture
 
@@ -212,14 +211,10 @@ def test_every_option_of_the_simulator_is_described_with_its_default():
     table = next(table for table in tables("simulator.md") if table[0][0] == "option")
     described = {}
     for row in table[1:]:
-        options = names(row[0])
-        values = [value.strip().strip("`") for value in row[2].split(",")] if len(options) > 1 else [row[2]]
-        described |= dict(zip(options, values, strict=True))
-    real = {
-        action.option_strings[0]: action.default
-        for action in _parser()._actions
-        if not isinstance(action, argparse._HelpAction)
-    }
+        flags = names(row[0])
+        values = [value.strip().strip("`") for value in row[2].split(",")] if len(flags) > 1 else [row[2]]
+        described |= dict(zip(flags, values, strict=True))
+    real = {flag: settings.get("default") for flag, settings in options().items()}
     assert described.keys() == real.keys()
     assert {name: described[name] for name, default in real.items() if default is not None} == {
         name: f"{default:g}" if isinstance(default, float) else str(default)
