@@ -42,7 +42,7 @@ demo: env ## run the campaign on a real Airflow (CALLEES=file.csv CANDIDATES=010
 test: env ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
-screenshots: env ## take the pictures of the web UI in docs/images anew; needs Debian's chromium
+screenshots: env ## take the pictures of the web UI in docs/images anew; needs Debian's chromium and fonts-wqy-zenhei
 	CCC_REQUIRE_ALL=1 CCC_SCREENSHOTS=1 $(BIN)/python -m pytest tests/system/ui
 
 lint: env ## ruff, rules and format
