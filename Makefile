@@ -17,7 +17,7 @@ unexport AIRFLOW_HOME
 unexport AIRFLOW_CONFIG
 unexport PYTHONPATH
 
-.PHONY: help demo test env lint format types docs docs-serve dist check-dist bench simulator constraints clean
+.PHONY: help demo test screenshots env lint format types docs docs-serve dist check-dist bench simulator constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -41,6 +41,9 @@ demo: env ## run the campaign on a real Airflow (CALLEES=file.csv CANDIDATES=010
 
 test: env ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+screenshots: env ## take the pictures of the web UI in docs/images anew; needs Debian's chromium and fonts-wqy-zenhei
+	CCC_REQUIRE_ALL=1 CCC_SCREENSHOTS=1 $(BIN)/python -m pytest tests/system/ui
 
 lint: env ## ruff, rules and format
 	$(BIN)/ruff check .

@@ -1,0 +1,139 @@
+"""A whole Airflow of the test's own: its four components as processes, which end with the test."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+START_SECONDS = 240
+
+
+class RunningAirflow:
+    """An Airflow that answers.
+
+    :param url: where its web UI is.
+    :param logs: the folder with a log of each component.
+    """
+
+    def __init__(self, url: str, logs: Path) -> None:
+        self.url = url
+        self._logs = logs
+
+    def tails(self, lines: int = 25) -> str:
+        """The end of each component's log, for a failure's report."""
+        parts = []
+        for log in sorted(self._logs.glob("*.log")):
+            text = log.read_text(encoding="utf-8", errors="replace")
+            parts += [f"--- {log.stem}", *text.splitlines()[-lines:]]
+        return "\n".join(parts)
+
+
+@contextmanager
+def running_airflow(folder: Path) -> Iterator[RunningAirflow]:
+    """Start all components with the example DAGs, wait until the API server answers, and end them at the end."""
+    (folder / "logs").mkdir(parents=True)
+    url = f"http://127.0.0.1:{_free_port()}"
+    airflow = RunningAirflow(url, folder / "logs")
+    environment = _environment(folder, url)
+    with (folder / "logs" / "migrate.log").open("w") as log:
+        subprocess.run(
+            [sys.executable, "-m", "airflow", "db", "migrate"],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            timeout=START_SECONDS,
+            check=True,
+        )
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for component in COMPONENTS:
+            with (folder / "logs" / f"{component}.log").open("wb") as log:
+                # A session of its own, so that what it starts can be ended with it.
+                processes.append(
+                    subprocess.Popen(
+                        [sys.executable, "-m", "airflow", component],
+                        env=environment,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
+                )
+        _wait_until_it_knows_the_dag(airflow, processes)
+        yield airflow
+    finally:
+        _end(processes)
+
+
+def _environment(folder: Path, url: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    return kept | {
+        "AIRFLOW_HOME": str(folder / "airflow"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": url.rpartition(":")[2],
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__WORKERS": "1",
+        # All components must share these.
+        "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        # The triggerer and the executor serve logs at fixed ports, unless they are told others.
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_free_port()),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(_free_port()),
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_it_knows_the_dag(airflow: RunningAirflow, processes: list[subprocess.Popen[bytes]]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        for component, process in zip(COMPONENTS, processes, strict=True):
+            if process.poll() is not None:
+                raise RuntimeError(f"{component} ended with {process.returncode}\n{airflow.tails()}")
+        try:
+            with urllib.request.urlopen(f"{airflow.url}/api/v2/dags/ccc_campaign", timeout=20):  # noqa: S310
+                return
+        except (urllib.error.URLError, OSError):  # not listening yet, or the DAG is not parsed yet
+            time.sleep(0.5)
+    raise RuntimeError(f"Airflow did not start within {START_SECONDS} seconds\n{airflow.tails()}")
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    for number, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
+        for process in processes:
+            try:
+                os.killpg(process.pid, number)
+            except ProcessLookupError:
+                continue
+        deadline = time.monotonic() + patience
+        for process in processes:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                continue
