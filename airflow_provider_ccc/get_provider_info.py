@@ -49,7 +49,7 @@ CONNECTION: dict[str, Any] = {
         "signature": {
             "label": "Signature",
             "description": "v1 (HMAC-SHA1) or v3 (ACS3-HMAC-SHA256); empty for the API version's own.",
-            "schema": {"type": ["string", "null"], "enum": [None, "v1", "v3"]},
+            "schema": {"type": ["string", "null"], "enum": ["", "v1", "v3"]},
         },
         "credentials": {
             "label": "Credentials",

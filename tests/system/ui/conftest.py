@@ -27,39 +27,23 @@ PATIENCE_MS = 60_000
 
 
 @pytest.fixture(scope="session")
-def chromium() -> str:
-    """Where Debian's Chromium is; CI sets CCC_REQUIRE_ALL, so that nothing is skipped there."""
-    found = shutil.which("chromium")
-    if found is None:
-        reason = "the web UI is not tested: no chromium (Debian: apt-get install chromium)"
-        if os.environ.get("CCC_REQUIRE_ALL") == "1":
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
-    return found
-
-
-@pytest.fixture(scope="session")
 def simulator() -> Iterator[RunningSimulator]:
     with running(SimulatorSettings()) as simulator:
         yield simulator
 
 
 @pytest.fixture(scope="session")
-def airflow(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
-    from airflow import __version__
-
-    if tuple(int(part) for part in __version__.split(".")[:2]) < (3, 2):
-        pytest.skip("the web UI is not tested: before Airflow 3.2 it has no such form")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
     with running_airflow(tmp_path_factory.mktemp("ui") / "home") as airflow:
         yield airflow
 
 
 @pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[Any]:
+def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(CHROMIUM_ARGUMENTS))
         yield browser
         browser.close()
 
