@@ -113,6 +113,7 @@ class FetchedCredentials:
         self._fetched_at = -math.inf
         self._replace_at = -math.inf
         self._refused = False
+        self._failure: tuple[float, CccError] | None = None  # when the last fetch failed, and how
 
     @property
     def current(self) -> bool:
@@ -134,17 +135,24 @@ class FetchedCredentials:
 
     def renew(self) -> bool:
         """Have the next :meth:`get` fetch others, unless these were fetched a moment ago."""
-        with self._lock:
-            if self._clock() - self._fetched_at > ONE_MOMENT:
-                self._refused = True
-                self._replace_at = -math.inf
+        # Not to be waited for, as this is called on event loops: whoever has the lock is replacing them just now.
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._clock() - self._fetched_at > ONE_MOMENT:
+                    self._refused = True
+                    self._replace_at = -math.inf
+            finally:
+                self._lock.release()
         return True
 
     def _replaced(self, before: Fetched | None) -> Fetched:
+        if self._failure is not None and self._clock() - self._failure[0] < ONE_MOMENT:
+            raise self._failure[1]  # whoever waited meanwhile need not try the same at once
         try:
             fetched = self._fetch(self._refused)
         except CccError as error:
             now = self._clock()
+            self._failure = now, error
             if before is None or self._refused or before.expires is None or now >= before.expires:
                 raise
             log.warning("Credentials cannot be replaced, those before are used on: %s", error)
@@ -152,6 +160,7 @@ class FetchedCredentials:
             return before
         self._on_fetched(fetched.access_key)
         self._refused = False
+        self._failure = None
         now = self._fetched_at = self._clock()
         if fetched.expires is None:
             self._replace_at = now + UNTOLD

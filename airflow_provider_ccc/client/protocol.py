@@ -69,10 +69,11 @@ class CccProtocol:
         """Sign an operation, anew for every attempt."""
         key = self.credentials.get()
         second = int(self._clock() + self.clock_offset)
-        if self._signer is None or not self._signer.serves(operation, key, second):
+        signer = self._signer  # read once: another thread may put its own there
+        if signer is None or not signer.serves(operation, key, second):
             signature = self._signature or DEFAULT_SIGNATURES.get(operation.version, "v3")
-            self._signer = SIGNATURES[signature](self.endpoint, operation, key, second)
-        return self._signer.sign(operation, self._nonce())
+            signer = self._signer = SIGNATURES[signature](self.endpoint, operation, key, second)
+        return signer.sign(operation, self._nonce())
 
     def decode(
         self,

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from airflow_provider_ccc.client.credentials import AccessKey, Fetched
 from airflow_provider_ccc.client.errors import (
@@ -21,7 +21,9 @@ from airflow_provider_ccc.client.errors import (
     CccError,
     CccParameterError,
     CccPermissionError,
+    CccThrottledError,
     CccTransientError,
+    classify,
 )
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _HTTP_CODE = re.compile(r"(?i)http_?code[:=]\s*([0-9]{3})")
 _ERROR_CODE = re.compile(r'"Code"\s*:\s*"([A-Za-z0-9._]{1,80})"')
+_MAY_PASS = (CccThrottledError, CccTransientError)
 _MISSING = "needs the package alibabacloud-credentials: install airflow-provider-ccc[credentials]"
 
 
@@ -51,7 +54,12 @@ class Role:
 
     def fetcher(self) -> Callable[[bool], Fetched]:
         """Return what fetches credentials: each time with a provider of its own, so that nothing old is kept."""
-        return lambda refused: _fetched(self.name, self.provider(_library(self.name)))
+
+        def fetch(refused: bool) -> Fetched:
+            library = _library(self.name)
+            return _fetched(self.name, _made(self.name, lambda: self.provider(library)))
+
+        return fetch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,11 +154,11 @@ class CredentialsUri(Role):
     credentials_uri: str = field(repr=False)  # whoever knows it has the credentials
 
     def provider(self, library: ModuleType) -> Any:
-        address = urlsplit(self.credentials_uri)
-        if address.scheme not in ("http", "https") or not address.hostname:
+        address, port = _parts(self.credentials_uri)
+        if address is None or address.scheme not in ("http", "https") or not address.hostname:
             raise CccParameterError("credentials_uri", "is no address; one begins with http:// or https:// and a host")
         # The library takes an address without a port for one whose port is called None.
-        port = address.port or (443 if address.scheme == "https" else 80)
+        port = port or (443 if address.scheme == "https" else 80)
         host = f"[{address.hostname}]" if ":" in address.hostname else address.hostname
         return library.URLCredentialsProvider(uri=urlunsplit(address._replace(netloc=f"{host}:{port}")))
 
@@ -181,6 +189,14 @@ class DefaultChain(Role):
 ROLES: dict[str, type[Role]] = {role.name: role for role in (RamRole, OidcRole, EcsRole, CredentialsUri, DefaultChain)}
 
 
+def _parts(address: str) -> tuple[SplitResult | None, int | None]:
+    try:
+        parts = urlsplit(address)
+        return parts, parts.port
+    except ValueError:  # whose text has a part of the address in it, which may be secret
+        return None, None
+
+
 class _Quiet(logging.Filter):
     """Drops what is logged on the way to credentials: whole addresses, which hold an AccessKey ID, a signature and a
     token, and whole answers."""
@@ -206,7 +222,7 @@ def _library(name: str) -> ModuleType:
 
 def _fetched(name: str, provider: Any) -> Fetched:
     """Ask a provider for credentials."""
-    credentials = _made(name, provider.get_credentials)
+    credentials = _made(name, provider.get_credentials, asked=True)
     if credentials is None or not credentials.get_access_key_id() or not credentials.get_access_key_secret():
         raise CccCredentialsError(f"credentials of kind {name!r}: none were found", code="NoCredentials")
     key = AccessKey(
@@ -218,31 +234,39 @@ def _fetched(name: str, provider: Any) -> Fetched:
     return Fetched(key, float(expires) if expires and expires > 0 else None)
 
 
-def _made(name: str, make: Callable[[], Any]) -> Any:
-    """Call the library, and turn its errors, whose texts hold addresses and answers, into ones that can be shown."""
+def _made(name: str, make: Callable[[], Any], *, asked: bool = False) -> Any:
+    """Call the library, and turn its errors, whose texts hold addresses and answers, into ones that can be shown.
+
+    :param asked: whether somebody is asked for credentials; if not, what is wrong is wrong here.
+    """
     _fetching.now = True
     try:
         return make()
+    except CccError:
+        raise
     except Exception as error:
-        problem = _problem(name, error)
+        problem = _problem(name, error, asked=asked)
     finally:
         _fetching.now = False
     # Outside of the handler, so that the library's own text is not chained to it.
     raise problem
 
 
-def _problem(name: str, error: Exception) -> CccError:
+def _problem(name: str, error: Exception, *, asked: bool = True) -> CccError:
     text = str(error)
     status, code = _HTTP_CODE.search(text), _ERROR_CODE.search(text)
     what = f"credentials of kind {name!r} could not be fetched"
     if isinstance(error, FileNotFoundError):
         return CccParameterError("oidc_token_file_path", "is not there")
+    if code and issubclass(classify(code[1], int(status[1]) if status else 0), _MAY_PASS):
+        # Not as throttled: that would slow the calls of CCC down.
+        return CccTransientError(f"{what}: {code[1]}", code=code[1], http_status=int(status[1]) if status else None)
     if status and status[1].startswith("4") and status[1] not in ("408", "429"):
         said = f": {code[1]}" if code else f" (HTTP {status[1]})"
         denied = status[1] == "403" or (code and code[1].startswith(("NoPermission", "Forbidden")))
         kind = CccPermissionError if denied else CccCredentialsError
         return kind(f"{what}{said}", code=code[1] if code else f"HTTP {status[1]}", http_status=int(status[1]))
-    if isinstance(error, ValueError) and not status:
+    if isinstance(error, ValueError) and not asked:
         return CccParameterError("credentials", f"{what}: a field, or the environment, lacks what this kind needs")
     if "unable to load credentials from any" in text:
         return CccCredentialsError(

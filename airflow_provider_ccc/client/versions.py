@@ -6,14 +6,16 @@ A 1.x instance, whose id is a UUID, is reached by 2017-07-05; a 2.x one, whose i
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from itertools import count as counting
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from airflow_provider_ccc.client import operations as v2017
 from airflow_provider_ccc.client import operations_2020 as v2020
-from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.client.errors import CccParameterError, CccUnexpectedAnswerError
 from airflow_provider_ccc.client.models import Instance, InstanceNumber, Page
 from airflow_provider_ccc.client.operation import Operation, PickOperation
+
+#: Of a list, each of 100: no account has as many numbers or instances.
+_MOST_PAGES = 1000
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
@@ -125,14 +127,16 @@ APIS: dict[str, Api] = {api.version: api for api in (Api2017(), Api2020())}
 
 
 def _all_pages(make: Callable[[int], Operation[Page[Item]]]) -> Conversation[list[Item]]:
-    """Ask for one page after the other.
+    """Ask for one page after the other, until all are there; without a total, until one is not full.
 
     :param make: makes the operation of a page, from 1.
+    :raises CccUnexpectedAnswerError: there is no end to the pages.
     """
     found: list[Item] = []
-    for number in counting(1):
+    for number in range(1, _MOST_PAGES + 1):
         page: Page[Item] = yield make(number)
         found += page.items
-        if not page.items or len(found) >= page.total:
-            break
-    return found
+        enough = len(found) >= page.total if page.total else len(page.items) < v2020.PAGE_SIZE
+        if enough or not page.items:
+            return found
+    raise CccUnexpectedAnswerError(f"the answers have more than {_MOST_PAGES} pages")

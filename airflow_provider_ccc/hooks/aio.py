@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -66,6 +68,7 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
         self.retry = retry or RetryPolicy()
         self._exchange: Exchange | None = None
         self._proxied = False
+        self._fetching: Future[None] | None = None
 
     async def __aenter__(self) -> Self:
         if "settings" not in vars(self):
@@ -154,6 +157,12 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
             answer: Answer = end.value
             return answer
 
+    async def _fetch_credentials(self) -> None:
+        """Have credentials fetched, once for all calls that wait for them."""
+        if self._fetching is None or self._fetching.done():
+            self._fetching = _in_thread(self.protocol.credentials.get)
+        await asyncio.shield(asyncio.wrap_future(self._fetching))
+
     async def attempt(self, operation: Operation[Answer]) -> Answer:
         """Run an operation once, without trying again, for callers that pace and retry themselves.
 
@@ -162,8 +171,7 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
         if self._exchange is None:
             raise RuntimeError("CccAsyncHook makes calls within 'async with CccAsyncHook(...) as hook' only")
         if not self.protocol.credentials.current:
-            # Fetching them blocks, and of those that wait all but one find them fetched.
-            await asyncio.to_thread(self.protocol.credentials.get)
+            await self._fetch_credentials()
         sent = self.protocol.prepare(operation)
         problem: CccError
         try:
@@ -174,6 +182,22 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
             return self.protocol.decode(operation, status, headers, body, sent=sent)
         # Outside of the handler, so that the library's own text, which has addresses in it, is not chained to it.
         raise problem
+
+
+def _in_thread(call: Callable[[], object]) -> Future[None]:
+    """Call something that blocks, in a thread that nobody waits for: the loop's own would be joined when it closes."""
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    threading.Thread(target=run, name="ccc-credentials", daemon=True).start()
+    return done
 
 
 def _prepare_transport(settings: ConnectionSettings) -> tuple[ssl.SSLContext | bool, str | None]:

@@ -57,7 +57,7 @@ class Wire(asyncio.Protocol):
 
     def _begin(self) -> None:
         self._headers: list[tuple[bytes, bytes]] = []
-        self._body = b""
+        self._body = bytearray()
         self._head_bytes = 0
         self._in_body = False
 
@@ -115,8 +115,13 @@ class Wire(asyncio.Protocol):
 
     # --- what httptools calls -----------------------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        if self._waiter is None:  # nothing was asked: what follows must not answer the next request
+            self.reusable = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
+        if not self._in_body:  # or it is a trailer, which says nothing here
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         headers = self._headers
@@ -125,7 +130,7 @@ class Wire(asyncio.Protocol):
         self._in_body = True
 
     def on_body(self, data: bytes) -> None:
-        self._body = self._body + data if self._body else data
+        self._body += data
         if len(self._body) > MAX_ANSWER_BYTES:
             self._finish()
             self.close()
@@ -135,7 +140,7 @@ class Wire(asyncio.Protocol):
         if status < 200 and status != 101:  # such as 100 Continue: the reply is still to come
             self._begin()
             return
-        self.reusable = self._parser.should_keep_alive()
+        self.reusable = self._waiter is not None and self._parser.should_keep_alive()
         self._finish()
 
     # --- the parts of these -------------------------------------------------------------------------------------------
@@ -146,7 +151,7 @@ class Wire(asyncio.Protocol):
 
     def _finish(self) -> None:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._headers}
-        body = self._body
+        body = bytes(self._body)
         waiter, self._waiter = self._waiter, None
         self._begin()
         if waiter is None or waiter.done():  # whoever waited was cancelled, or a second reply came

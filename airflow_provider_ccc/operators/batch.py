@@ -225,7 +225,11 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
             return
         counts = {name: value for name, value in manifest.items() if type(value) is int}
         for outlet in self.outlets:
-            context["outlet_events"][outlet].extra.update(counts, output_path=manifest["output_path"])
+            try:
+                event = context["outlet_events"][outlet]
+            except (KeyError, TypeError):
+                continue  # no asset: lineage knows other kinds of outlets
+            event.extra.update(counts, output_path=manifest["output_path"])
 
     def on_kill(self) -> None:
         """Stop; finished parts are kept."""

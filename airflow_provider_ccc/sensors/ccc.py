@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
+    AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
@@ -149,7 +150,13 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
         """
         if not self.deferrable:
             return super().execute(context)
-        return self._look_and_defer(context, until=time.time() + self.timeout)
+        try:
+            return self._look_and_defer(context, until=time.time() + self.timeout)
+        except (AirflowFailException, AirflowSensorTimeout) as error:
+            # As every sensor does in the methods that this one does not pass through.
+            if self.soft_fail or getattr(self, "never_fail", False):
+                raise AirflowSkipException("Skipping, as soft_fail or never_fail is set.") from error
+            raise
 
     def execute_complete(
         self, context: Context, event: Mapping[str, Any] | None = None, until: float | None = None

@@ -105,6 +105,7 @@ def test_as_long_as_they_are_good_a_failure_to_replace_them_does_not_matter():
     with pytest.raises(CccTransientError, match="away"):
         service.key()
     service.error = None
+    service.now += ONE_MOMENT
     assert service.key() == "STS.5"
 
 
@@ -116,6 +117,39 @@ def test_refused_ones_are_not_used_on():
     service.error = CccCredentialsError("no")
     with pytest.raises(CccCredentialsError, match="no"):
         service.key()
+
+
+def test_a_failure_is_not_repeated_for_everybody_who_waited():
+    service = Service(3600)
+    service.error = CccTransientError("away")
+    for _ in range(20):
+        with pytest.raises(CccTransientError, match="away"):
+            service.key()
+    assert len(service.asked) == 1
+    service.now += ONE_MOMENT
+    service.error = None
+    assert service.key() == "STS.2"
+
+
+def test_who_complains_does_not_wait_for_a_fetch():
+    """It may be an event loop that does."""
+    begun, end = threading.Event(), threading.Event()
+
+    def fetch(refused: bool) -> Fetched:
+        begun.set()
+        assert end.wait(10)
+        return Fetched(AccessKey("STS.1", "secret"), None)
+
+    credentials = FetchedCredentials(fetch)
+    fetching = threading.Thread(target=credentials.get)
+    fetching.start()
+    assert begun.wait(10)
+    complaining = threading.Thread(target=credentials.renew, daemon=True)
+    complaining.start()
+    complaining.join(5)
+    assert not complaining.is_alive()
+    end.set()
+    fetching.join()
 
 
 def test_threads_fetch_once():

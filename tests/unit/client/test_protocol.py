@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -443,6 +444,22 @@ def test_a_clock_that_cannot_be_corrected(date):
         ours.decode(PICK, 400, {"Date": date}, b'{"Code": "IllegalTimestamp"}')
     assert not ours.remedy(caught.value)
     assert ours.clock_offset == 0
+
+
+def test_another_threads_signer_signs_nothing_of_ours():
+    """Between the look at a signer and its use another thread may have put its own there."""
+    ours = protocol()
+    other = dataclasses.replace(PICK, candidate_numbers=["02160664656"])
+
+    class Meddling(PickOutboundNumbers):
+        def shape(self):
+            ours.prepare(other)  # as another thread would, while this one asks whether the signer serves
+            return super().shape()
+
+    mine = Meddling(instance_id=INSTANCE_ID, callee_number=CALLEE, candidate_numbers=[CANDIDATE])
+    for _ in range(3):
+        form = dict(parse_qsl(ours.prepare(mine).body.decode()))
+        assert form["CandidateNumber.1"] == CANDIDATE
 
 
 def test_a_number_that_stands_in_a_code_is_not_shown():

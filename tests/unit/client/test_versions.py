@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_ccc.client import operations as v2017
 from airflow_provider_ccc.client import operations_2020 as v2020
-from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.client.errors import CccParameterError, CccUnexpectedAnswerError
 from airflow_provider_ccc.client.models import Instance, InstanceNumber, Page
 from airflow_provider_ccc.client.versions import APIS
 from tests.support import CALLEE, CANDIDATE, INSTANCE_ID
@@ -95,6 +95,22 @@ def test_pages_come_together(pages, found):
     asked, together = converse(NEW.list_instances(), pages)
     assert asked == [v2020.ListInstances(page_number=number) for number in range(1, len(pages) + 1)]
     assert "".join(instance.instance_id for instance in together) == found
+
+
+def test_without_a_total_full_pages_are_followed():
+    full = instances(*(str(number) for number in range(100)))
+    asked, together = converse(NEW.list_instances(), [Page(full, 0), Page(full, 0), Page(instances("last"), 0)])
+    assert (len(asked), len(together)) == (3, 201)
+
+
+def test_pages_without_an_end_are_refused():
+    conversation = NEW.list_instances()
+    next(conversation)
+    page = Page(instances("a"), 10**9)
+    for _ in range(999):
+        conversation.send(page)
+    with pytest.raises(CccUnexpectedAnswerError, match="more than 1000 pages"):
+        conversation.send(page)
 
 
 @pytest.mark.parametrize(("outbound_only", "found"), [(True, ["1", "3"]), (False, ["1", "2", "3"])])

@@ -99,6 +99,8 @@ def test_a_role_is_made_of_the_connections_fields():
             CccCredentialsError,
             "HTTP 404",
         ),
+        ('error, http_code: 400, result: {"Code": "Throttling.User"}', CccTransientError, "Throttling.User"),
+        ('error, http_code: 400, result: {"Code": "InternalError"}', CccTransientError, "InternalError"),
         ("error refreshing credentials, http_code: 503, result: secret", CccTransientError, "CredentialsUnavailable"),
         ("error refreshing credentials, http_code: 429, result: secret", CccTransientError, "CredentialsUnavailable"),
         ("HTTPSConnectionPool(host='sts'): url: /?AccessKeyId=secret", CccTransientError, "CredentialsUnavailable"),
@@ -115,6 +117,21 @@ def test_the_librarys_errors_become_ones_that_can_be_shown(text, kind, code):
     assert error.code == code
     assert "secret" not in str(error)
     assert "ram_role_arn" in str(error)
+
+
+def test_an_answer_that_is_garbled_may_pass_and_a_field_that_is_wrong_does_not():
+    garbled = json.JSONDecodeError("Expecting value", "secret", 0)
+    assert type(_problem("credentials_uri", garbled, asked=True)) is CccTransientError
+    assert type(_problem("ecs_ram_role", ValueError("disabled"), asked=False)) is CccParameterError
+
+
+@pytest.mark.parametrize("address", ["http://u:pa55/word@127.0.0.1/x", "http://[::1/x", "ftp://127.0.0.1", "nonsense"])
+def test_a_credentials_uri_that_is_none(address):
+    with pytest.raises(CccParameterError, match="credentials_uri: is no address") as caught:
+        credentials(credentials="credentials_uri", credentials_uri=address).get()
+    assert "pa55" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
 
 
 def test_what_is_fetched_is_masked(monkeypatch):

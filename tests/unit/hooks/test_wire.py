@@ -141,6 +141,21 @@ def test_what_nobody_asked_for_ends_the_connection(more):
     assert not connection.reusable
 
 
+@pytest.mark.parametrize("cut", range(1, 45))
+def test_the_beginning_of_what_nobody_asked_for_is_not_left_for_the_next_request(cut):
+    more = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"[:cut]
+    reply, connection, _ = received(framed(BODY) + more)
+    assert reply.body == BODY
+    assert not connection.reusable
+
+
+def test_trailers_say_nothing():
+    trailed = chunked(BODY)[:-2] + b"Content-Encoding: gzip\r\n" + b"X: y\r\n" * 500 + b"\r\n"
+    reply, _, _ = received(trailed)
+    assert reply.body == BODY
+    assert "content-encoding" not in reply.headers
+
+
 def test_whoever_is_cancelled_leaves_nothing_behind():
     async def main():
         opened = Opened()

@@ -171,6 +171,14 @@ def test_what_it_defers_to(service):
     assert request.timeout.total_seconds() == pytest.approx(5, abs=1)
 
 
+@pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
+def test_what_is_skipped_without_deferral_is_skipped_with_it(service, flag):
+    for deferrable in (False, True):
+        service.append(errors.CccNotFoundError("m"))
+        with pytest.raises(AirflowSkipException):
+            sensor(deferrable=deferrable, **{flag: True}).execute({})
+
+
 def test_the_default_is_airflows(service, monkeypatch):
     assert sensor().deferrable is False
     default = inspect.signature(CccInstanceHealthSensor.__init__).parameters["deferrable"].default
