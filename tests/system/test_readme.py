@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_ccc.hooks.settings import ConnectionSettings
 from tests.support import INSTANCE_ID
+from tests.versions import connection_of
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -57,7 +58,7 @@ def test_the_connections_are_understood(line):
         fields = json.loads(value)
         connection = Connection(conn_id="c", **fields | {"extra": json.dumps(fields["extra"])})
     else:
-        connection = Connection(conn_id="c", uri=value)
+        connection = connection_of(value)
     settings = ConnectionSettings.of(connection)
     assert settings.endpoint.url == "https://ccc.cn-shanghai.aliyuncs.com"
     assert settings.instance_id == INSTANCE_ID
