@@ -1,11 +1,21 @@
 # make demo    the main job, on a real Airflow, against the simulator
 # make test    the whole test suite
 # Both build their own environment in .venv; Python 3.11 to 3.14 and make are all they need.
+# The same on another Airflow: make test AIRFLOW=3.1, in an environment of its own, .venv-3.1.
 
 SHELL := /bin/sh
+# Every Airflow that the package supports, the newest last: it is what .venv has.
+AIRFLOWS := 2.11 3.0 3.1 3.2 3.3
+NEWEST := $(lastword $(AIRFLOWS))
+ifdef AIRFLOW
+# A Python that is named has its own environment too: make test AIRFLOW=3.3 PYTHON=python3.13
+VENV := .venv-$(AIRFLOW)$(if $(PYTHON),-$(notdir $(PYTHON)))
+else
+AIRFLOW := $(NEWEST)
 VENV := .venv
+endif
 BIN := $(VENV)/bin
-CONSTRAINTS := constraints/airflow-3.3.txt
+CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
 STAMP := $(VENV)/.installed
 # uv resolves and installs in seconds; where it cannot be had, pip does the same more slowly.
 UV := uv==0.13.9
@@ -17,7 +27,7 @@ unexport AIRFLOW_HOME
 unexport AIRFLOW_CONFIG
 unexport PYTHONPATH
 
-.PHONY: help demo test screenshots env lint format types docs docs-serve dist check-dist bench simulator constraints clean
+.PHONY: help demo test test-versions screenshots env lint format types docs docs-serve dist check-dist bench simulator constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -27,7 +37,7 @@ env: $(STAMP) ## build .venv with everything the other targets need
 
 $(STAMP): pyproject.toml $(CONSTRAINTS) scripts/find-python
 	@echo "[1/2] building $(VENV) (once; a minute or two)"
-	@python=$$(PYTHON="$(PYTHON)" scripts/find-python) || exit 1; \
+	@python=$$(PYTHON="$(PYTHON)" AIRFLOW="$(AIRFLOW)" scripts/find-python) || exit 1; \
 	    rm -rf $(VENV) && "$$python" -m venv $(VENV)
 	@echo "[2/2] installing Airflow and the provider, pinned by $(CONSTRAINTS)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location "$(UV)" 2>/dev/null \
@@ -41,6 +51,12 @@ demo: env ## run the campaign on a real Airflow (CALLEES=file.csv CANDIDATES=010
 
 test: env ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+test-versions: $(AIRFLOWS:%=test-%) ## run all tests on every Airflow, one after another; make test-3.1 runs them on one
+
+# Versions share nothing: with make -j 2, two of them run at a time.
+$(AIRFLOWS:%=test-%): test-%:
+	@$(MAKE) --no-print-directory test AIRFLOW=$*
 
 screenshots: env ## take the pictures of the web UI in docs/images anew; needs Debian's chromium and fonts-wqy-zenhei
 	CCC_REQUIRE_ALL=1 CCC_SCREENSHOTS=1 $(BIN)/python -m pytest tests/system/ui
@@ -74,9 +90,15 @@ bench: env ## measure speed, memory and pace against the alternatives; about 20 
 simulator: env ## run the local CCC on port 8790
 	$(BIN)/python -m airflow_provider_ccc.simulator $(ARGS)
 
-constraints: env ## pin the newest versions that fit, names and versions only
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --extra dev --no-header \
-	    --no-annotate --no-emit-package airflow-provider-ccc --output-file $(CONSTRAINTS) pyproject.toml
+constraints: $(AIRFLOWS:%=constraints-%) ## pin, for every Airflow, the newest versions that fit; names and versions only
+
+# What an Airflow does not work with though it allows it, as its own published constraints know.
+ALSO_3.0 := universal-pathlib<0.3
+
+$(AIRFLOWS:%=constraints-%): constraints-%: env
+	printf '%s\n' 'apache-airflow==$*.*' '$(ALSO_$*)' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	    --upgrade --extra dev --no-header --no-annotate --no-emit-package airflow-provider-ccc \
+	    --output-file constraints/airflow-$*.txt pyproject.toml -
 
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) .demo dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .demo dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis

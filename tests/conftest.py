@@ -25,17 +25,22 @@ for _name in ("http_proxy", "https_proxy", "all_proxy", "requests_ca_bundle", "c
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
-try:
-    import structlog.testing
-except ImportError:  # Airflow 2 logs through the standard library alone
-    structlog = None
-
-
 from tests.support import INSTANCE_ID  # noqa: E402
+from tests.versions import DEPRECATIONS, IS_NEWEST, structlog_testing  # noqa: E402
 
 # How long an example takes says nothing on a busy machine.
 hypothesis.settings.register_profile("ccc", deadline=None)
 hypothesis.settings.load_profile("ccc")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let deprecations fail tests on the newest Airflow.
+
+    In pyproject.toml they would be resolved before the lines above, and import an Airflow that has no home of its own.
+    """
+    if IS_NEWEST:
+        for line in DEPRECATIONS:
+            config.addinivalue_line("filterwarnings", line)
 
 
 @pytest.fixture
@@ -92,8 +97,8 @@ def logs() -> Iterator[Logs]:
         if logger in apart or logger is logging.getLogger():
             logger.addHandler(handler)
     with ExitStack() as stack:
-        if structlog is not None:
-            handler.structured = stack.enter_context(structlog.testing.capture_logs())
+        if structlog_testing is not None:
+            handler.structured = stack.enter_context(structlog_testing.capture_logs())
         yield handler
     for logger, level in levels.items():
         logger.setLevel(level)

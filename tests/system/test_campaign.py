@@ -22,13 +22,9 @@ from airflow_provider_ccc.client.errors import CccError
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 from airflow_provider_ccc.operators.ccc import CccMergeManifestsOperator, CccPickOutboundNumbersBatchOperator
+from tests.versions import attach
 
 CANDIDATES = ["01089767654", "02160664656", "02083332222"]
-try:
-    from airflow.sdk.io import attach
-except ImportError:  # Airflow 2
-    from airflow.io.storage import attach
-
 #: The size that the project promises is 20,000 callees and 20 kills; it takes two minutes.
 CALLEES, KILLS = (20_000, 20) if os.environ.get("CCC_FULL") else (4_000, 6)
 

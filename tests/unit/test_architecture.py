@@ -63,6 +63,14 @@ def test_arrows_point_one_way(folder, forbidden):
         assert not [name for name in names if name.startswith(forbidden)], module
 
 
+def test_what_differs_between_airflow_versions_is_left_to_common_compat_and_one_module():
+    alike = ("airflow.providers.", "airflow.triggers.base.", "airflow.cli.")  # the same in every version
+    found = imports(".") | imports("triggers") | imports("sensors")
+    for module, names in found.items():
+        airflows = {name for name in names if name.split(".")[0] == "airflow"}
+        assert module == "compat.py" or not [name for name in airflows if not name.startswith(alike)], module
+
+
 @pytest.mark.parametrize(
     "module", ["airflow_provider_ccc.operators.ccc", "airflow_provider_ccc.sensors.ccc", "airflow_provider_ccc.client"]
 )

@@ -12,11 +12,11 @@ from jsonschema import Draft7Validator
 
 from airflow_provider_ccc.get_provider_info import CONNECTION, get_provider_info
 from airflow_provider_ccc.hooks.settings import ConnectionSettings
+from tests.versions import READS_CONN_FIELDS, connection_forms, connection_types
 
 INFO = get_provider_info()
 SCHEMA = json.loads((Path(airflow.__file__).parent / "provider.yaml.schema.json").read_text())
 KNOWN = SCHEMA["properties"]["connection-types"]["items"]["properties"]
-READS_CONN_FIELDS = "conn-fields" in KNOWN  # since Airflow 3.2
 
 
 def test_against_airflows_own_schemas():
@@ -43,9 +43,8 @@ def test_what_is_named_exists():
 
 
 def test_airflow_lists_the_provider_and_its_connection_type():
-    manager = ProvidersManager()
-    assert "airflow-provider-ccc" in manager.providers
-    hook = manager.hooks["ccc"]
+    assert "airflow-provider-ccc" in ProvidersManager().providers
+    hook = connection_types()["ccc"]
     assert hook.hook_name == "Alibaba Cloud Call Center"
     assert hook.connection_id_attribute_name == "ccc_conn_id"
     assert hook.hook_class_name == "airflow_provider_ccc.hooks.ccc.CccHook"
@@ -53,15 +52,13 @@ def test_airflow_lists_the_provider_and_its_connection_type():
 
 
 def test_airflow_shows_the_form():
-    manager = ProvidersManager()
-    behaviour = manager.field_behaviours["ccc"]
+    fields, behaviours = connection_forms()
+    behaviour = behaviours["ccc"]
     assert behaviour["relabeling"] == CONNECTION["ui-field-behaviour"]["relabeling"]
     assert list(behaviour["hidden_fields"]) == ["schema"]
     assert behaviour["placeholders"]["login"] == "LTAI..."
     widgets = {
-        name.removeprefix("extra__ccc__"): widget
-        for name, widget in manager.connection_form_widgets.items()
-        if name.startswith("extra__ccc__")
+        name.removeprefix("extra__ccc__"): widget for name, widget in fields.items() if name.startswith("extra__ccc__")
     }
     # Before 3.2 these fields are written into Extra, as JSON.
     assert widgets.keys() == (CONNECTION["conn-fields"].keys() if READS_CONN_FIELDS else set())

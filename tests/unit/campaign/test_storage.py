@@ -13,11 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_ccc.campaign.storage import LocalFolder, ObjectFolder, StorageError, open_folder
 from airflow_provider_ccc.client.errors import CccParameterError
-
-try:
-    from airflow.sdk.io import attach
-except ImportError:  # Airflow 2
-    from airflow.io.storage import attach
+from tests.versions import attach
 
 
 class Unreliable(MemoryFileSystem):

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.hooks.settings import ConnectionSettings
+from tests.versions import connection_of
 
 
 def settings(**fields) -> ConnectionSettings:
@@ -64,7 +65,7 @@ def test_everything_set(pem):
 
 def test_from_a_uri():
     uri = "ccc://testid:test%2Fsecret@http%3A%2F%2F127.0.0.1:8790/?instance_id=i&timeout=9&verify=false"
-    read = ConnectionSettings.of(Connection(conn_id="c", uri=uri))
+    read = ConnectionSettings.of(connection_of(uri))
     assert read.endpoint.url == "http://127.0.0.1:8790"
     assert read.credentials.get().access_key_secret == "test/secret"
     assert (read.instance_id, read.timeout, read.verify) == ("i", (5.0, 9.0), False)
