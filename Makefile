@@ -92,7 +92,7 @@ simulator: env ## run the local CCC on port 8790
 
 constraints: $(AIRFLOWS:%=constraints-%) ## pin, for every Airflow, the newest versions that fit; names and versions only
 
-# What an Airflow does not work with though it allows it, as its own published constraints know.
+# What an Airflow does not work with though it allows it: with a newer one, 3.0's ObjectStoragePath refuses memory://.
 ALSO_3.0 := universal-pathlib<0.3
 
 $(AIRFLOWS:%=constraints-%): constraints-%: env
