@@ -72,7 +72,7 @@ def test_what_goes_through_xcom(campaign, folder):
     ids = dict(rows(folder, "select map_index, value from xcom where task_id = 'pick' and key = 'request_id'"))
     assert ids.keys() == {0, 1, 3}
     assert all(re.fullmatch(r'"[0-9A-F-]{36}"', value) for value in ids.values())
-    ((seen,),) = rows(folder, "select value from xcom where task_id = 'instance_ready'")
+    ((seen,),) = rows(folder, "select value from xcom where task_id = 'instance_ready' and key = 'return_value'")
     assert json.loads(seen) | {"request_id": ""} == {
         "instance_id": INSTANCE_ID,
         "name": "demo",

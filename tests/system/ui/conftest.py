@@ -26,19 +26,20 @@ CHROMIUM_ARGUMENTS = (
 PATIENCE_MS = 60_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def simulator() -> Iterator[RunningSimulator]:
     with running(SimulatorSettings()) as simulator:
         yield simulator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
     with running_airflow(tmp_path_factory.mktemp("ui") / "home") as airflow:
         yield airflow
 
 
-@pytest.fixture(scope="session")
+# For the module, not for the session: as long as playwright runs, no other test can run an event loop in this thread.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
