@@ -280,3 +280,29 @@ def test_a_token_that_was_given_and_expired_ends_the_campaign(connection, tmp_pa
         simulator.expire_keys()
         with pytest.raises(AirflowFailException, match=r"InvalidSecurityToken\.Expired"):
             campaign(tmp_path, 200)
+
+
+def test_a_stop_does_not_wait_for_credentials_that_are_slow(connection):
+    """A thread of the loop's own would be joined when the loop closes, however long the fetch takes."""
+    connection(extra={"instance_id": INSTANCE_ID, "credentials": "credentials_uri", "credentials_uri": "http://h/"})
+    asked, end = threading.Event(), threading.Event()
+
+    class Slow:
+        current = False
+
+        def get(self):
+            asked.set()
+            end.wait(60)
+
+    async def main():
+        hook = CccAsyncHook()
+        hook.protocol.credentials = Slow()
+        async with hook:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(asyncio.gather(*(hook.get_instance() for _ in range(20))), 0.5)
+
+    asyncio.run(main())
+    assert asked.is_set()
+    assert not end.is_set()  # and nobody waited for it
+    assert sum(thread.name == "ccc-credentials" for thread in threading.enumerate()) == 1
+    end.set()
