@@ -123,7 +123,7 @@ class Exchange:
         headers = {
             "Host": self._authority,
             "User-Agent": f"airflow-provider-ccc/{__version__} aiohttp/{aiohttp.__version__}",
-            "Accept": "*/*",
+            "Accept": "application/json",  # as the other hook asks; signature 3 has no parameter for it
             "Content-Type": CONTENT_TYPE,
         }
         if self._proxy is not None and (auth := aiohttp.BasicAuth.from_url(self._proxy)):
