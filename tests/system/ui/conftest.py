@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_ccc.simulator.server import RunningSimulator, SimulatorSettings, running
-from tests.system.ui.components import ROOT, RunningAirflow, running_airflow
+from tests.system.components import ROOT, RunningAirflow, running_airflow
 
 IMAGES = ROOT / "docs" / "images"
 CHROMIUM_ARGUMENTS = (

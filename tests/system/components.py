@@ -11,11 +11,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 START_SECONDS = 240
 
@@ -25,62 +25,77 @@ class RunningAirflow:
 
     :param url: where its web UI is.
     :param logs: the folder with a log of each component.
+    :param environment: what its processes, and others that are to see the same Airflow, run with.
     """
 
-    def __init__(self, url: str, logs: Path) -> None:
+    def __init__(self, url: str, logs: Path, environment: Mapping[str, str]) -> None:
         self.url = url
-        self._logs = logs
+        self.logs = logs
+        self.environment = environment
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a component, in a session of its own, so that what it starts can be ended with it.
+
+        :param name: what it is called here, and its log.
+        :param arguments: of the command ``airflow``; by default the name.
+        """
+        with (self.logs / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "airflow", *(arguments or (name,))],
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self.processes[name]
 
     def tails(self, lines: int = 25) -> str:
         """The end of each component's log, for a failure's report."""
         parts = []
-        for log in sorted(self._logs.glob("*.log")):
+        for log in sorted(self.logs.glob("*.log")):
             text = log.read_text(encoding="utf-8", errors="replace")
             parts += [f"--- {log.stem}", *text.splitlines()[-lines:]]
         return "\n".join(parts)
 
 
 @contextmanager
-def running_airflow(folder: Path) -> Iterator[RunningAirflow]:
-    """Start all components with the example DAGs, wait until the API server answers, and end them at the end."""
+def running_airflow(
+    folder: Path, *, dags: Path = ROOT / "example_dags", dag_id: str = "ccc_campaign", settings: Mapping[str, str] = {}
+) -> Iterator[RunningAirflow]:
+    """Start all components, wait until the API server knows a DAG, and end them at the end.
+
+    :param folder: where everything of it goes.
+    :param dags: the folder of its DAGs.
+    :param dag_id: the DAG that is waited for.
+    :param settings: further environment variables of all its processes.
+    """
     (folder / "logs").mkdir(parents=True)
-    url = f"http://127.0.0.1:{_free_port()}"
-    airflow = RunningAirflow(url, folder / "logs")
-    environment = _environment(folder, url)
+    url = f"http://127.0.0.1:{free_port()}"
+    airflow = RunningAirflow(url, folder / "logs", _environment(folder, url, dags) | settings)
     with (folder / "logs" / "migrate.log").open("w") as log:
         subprocess.run(
             [sys.executable, "-m", "airflow", "db", "migrate"],
-            env=environment,
+            env=airflow.environment,
             stdout=log,
             stderr=subprocess.STDOUT,
             timeout=START_SECONDS,
             check=True,
         )
-    processes: list[subprocess.Popen[bytes]] = []
     try:
         for component in COMPONENTS:
-            with (folder / "logs" / f"{component}.log").open("wb") as log:
-                # A session of its own, so that what it starts can be ended with it.
-                processes.append(
-                    subprocess.Popen(
-                        [sys.executable, "-m", "airflow", component],
-                        env=environment,
-                        stdout=log,
-                        stderr=subprocess.STDOUT,
-                        start_new_session=True,
-                    )
-                )
-        _wait_until_it_knows_the_dag(airflow, processes)
+            airflow.start(component)
+        _wait_until_it_knows(airflow, dag_id)
         yield airflow
     finally:
-        _end(processes)
+        _end(list(airflow.processes.values()))
 
 
-def _environment(folder: Path, url: str) -> dict[str, str]:
+def _environment(folder: Path, url: str, dags: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     return kept | {
         "AIRFLOW_HOME": str(folder / "airflow"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
@@ -95,8 +110,8 @@ def _environment(folder: Path, url: str) -> dict[str, str]:
         "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
         # The triggerer and the executor serve logs at fixed ports, unless they are told others.
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_free_port()),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(_free_port()),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "NO_PROXY": "127.0.0.1,localhost",
@@ -104,20 +119,20 @@ def _environment(folder: Path, url: str) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_until_it_knows_the_dag(airflow: RunningAirflow, processes: list[subprocess.Popen[bytes]]) -> None:
+def _wait_until_it_knows(airflow: RunningAirflow, dag_id: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        for component, process in zip(COMPONENTS, processes, strict=True):
+        for component, process in airflow.processes.items():
             if process.poll() is not None:
                 raise RuntimeError(f"{component} ended with {process.returncode}\n{airflow.tails()}")
         try:
-            with urllib.request.urlopen(f"{airflow.url}/api/v2/dags/ccc_campaign", timeout=20):  # noqa: S310
+            with urllib.request.urlopen(f"{airflow.url}/api/v2/dags/{dag_id}", timeout=20):  # noqa: S310
                 return
         except (urllib.error.URLError, OSError):  # not listening yet, or the DAG is not parsed yet
             time.sleep(0.5)
