@@ -19,6 +19,10 @@ except ImportError:  # Airflow 2 logs through the standard library alone
 AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
 #: The connection form's fields of the extra are read from the provider information; before, there are none.
 READS_CONN_FIELDS = AIRFLOW >= (3, 2)
+#: So are the commands of providers; before, the package's own command line is all there is.
+READS_CLI = AIRFLOW >= (3, 2)
+#: The connection type's name is read there too; before, the hook's attribute is.
+READS_HOOK_NAME = AIRFLOW >= (3, 3)
 #: It comes with Airflow 3; on Airflow 2 campaigns and calls run on asyncio's own loop.
 HAS_UVLOOP = find_spec("uvloop") is not None
 #: What this Airflow deprecates has a successor that the package must use; older ones are done with.
@@ -68,15 +72,6 @@ def connection_forms() -> tuple[Any, Any]:
         return fields, behaviours
     manager = ProvidersManager()
     return manager.connection_form_widgets, manager.field_behaviours
-
-
-def connection_of(uri: str) -> Any:
-    """Make a connection of a URI."""
-    from airflow.providers.common.compat.sdk import Connection
-
-    if (3, 0) <= AIRFLOW < (3, 2):  # connections of the environment are read by another class there
-        from airflow.models.connection import Connection  # type: ignore[no-redef]
-    return Connection(conn_id="c", uri=uri)
 
 
 def store_of(path: Any) -> str | None:

@@ -8,8 +8,8 @@ import pytest
 from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.hooks.ccc import CccHook
 from airflow_provider_ccc.hooks.settings import ConnectionSettings
-from tests.versions import connection_of
 
 
 def settings(**fields) -> ConnectionSettings:
@@ -63,9 +63,10 @@ def test_everything_set(pem):
     assert (read.verify, read.cert, read.trust_env) == (pem, (pem, pem), False)
 
 
-def test_from_a_uri():
+def test_from_a_uri(monkeypatch):
     uri = "ccc://testid:test%2Fsecret@http%3A%2F%2F127.0.0.1:8790/?instance_id=i&timeout=9&verify=false"
-    read = ConnectionSettings.of(connection_of(uri))
+    monkeypatch.setenv("AIRFLOW_CONN_CCC_DEFAULT", uri)
+    read = CccHook().settings
     assert read.endpoint.url == "http://127.0.0.1:8790"
     assert read.credentials.get().access_key_secret == "test/secret"
     assert (read.instance_id, read.timeout, read.verify) == ("i", (5.0, 9.0), False)
