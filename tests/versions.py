@@ -23,8 +23,6 @@ READS_CONN_FIELDS = AIRFLOW >= (3, 2)
 READS_CLI = AIRFLOW >= (3, 2)
 #: The connection type's name is read there too; before, the hook's attribute is.
 READS_HOOK_NAME = AIRFLOW >= (3, 3)
-#: It comes with Airflow 3; on Airflow 2 campaigns and calls run on asyncio's own loop.
-HAS_UVLOOP = find_spec("uvloop") is not None
 #: What this Airflow deprecates has a successor that the package must use; older ones are done with.
 IS_NEWEST = AIRFLOW >= (3, 3)
 #: As filters for pytest: what Airflow warns with when something of its own is deprecated, and any deprecation, of other

@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -32,20 +33,12 @@ from airflow_provider_ccc.hooks.ccc import CccAsyncHook, CccHook
 from tests.support import CALLEE, CANDIDATE, INSTANCE_ID, fixture
 from tests.system.test_calls import QUICK, refused_port
 
-try:
-    import uvloop
-except ImportError:
-    uvloop = None
-
 ONCE = RetryPolicy(attempts=1)
 QUICK_TWICE = RetryPolicy(attempts=2, first_wait=0.01)
 #: The documented GetInstance, whose instance is being created.
 BODY = fixture("responses.json")["2017-07-05"]["GetInstance"]["json_text"].encode()
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
-LOOPS = [
-    "asyncio",
-    pytest.param("uvloop", marks=pytest.mark.skipif(uvloop is None, reason="uvloop is not installed")),
-]
+LOOPS = ["asyncio", "uvloop"]
 
 
 def run(coroutine, loop="asyncio"):

@@ -14,9 +14,6 @@ import requests
 from benchmarks import environment, quota
 from benchmarks.processes import server
 from benchmarks.report import KEYS, Part, Report, Setting, Table
-from tests.versions import HAS_UVLOOP
-
-pytestmark = pytest.mark.skipif(not HAS_UVLOOP, reason="benchmarks measure on uvloop, which comes with Airflow 3")
 
 ROOT = Path(__file__).parents[2]
 PARTS = {

@@ -18,6 +18,7 @@ from airflow_provider_ccc.cli import COMMANDS
 from airflow_provider_ccc.client.credentials import FetchedCredentials
 from airflow_provider_ccc.client.roles import ROLES
 from airflow_provider_ccc.compat import AIRFLOW
+from airflow_provider_ccc.hooks.ccc import CccHook
 from airflow_provider_ccc.hooks.settings import ConnectionSettings
 from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperator, CccPickOutboundNumbersOperator
 from airflow_provider_ccc.sensors.ccc import CccInstanceHealthSensor
@@ -195,7 +196,7 @@ LINES = [
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_the_command_can_be_given(line: str):
+def test_the_command_can_be_given(line: str, monkeypatch):
     words = shlex.split(line)
     if words[0] == "make":
         targets = [word for word in words[1:] if "=" not in word]
@@ -223,7 +224,8 @@ def test_the_command_can_be_given(line: str):
         if value.startswith("{"):
             settings = check_connection(json.loads(value))
         else:
-            settings = ConnectionSettings.of(Connection(conn_id="c", uri=value))
+            monkeypatch.setenv(name, value)
+            settings = CccHook(name.removeprefix("AIRFLOW_CONN_").lower()).settings
             assert settings.unknown == ()
         assert settings.instance_id
     else:
