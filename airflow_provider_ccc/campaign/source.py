@@ -141,7 +141,7 @@ def open_source(
             yield _ranged(part, reader, name)
         return
     _check_column(column)
-    if _is_path(callees):
+    if is_path(callees):
         with _open_file(callees, column, format, encoding) as (reader, name):
             yield _surveyed(reader, column, name)
         return
@@ -170,7 +170,7 @@ def split_callees(
     """
     integer("batch_size", batch_size, at_least=1)
     _check_column(column)
-    if not _is_path(callees):
+    if not is_path(callees):
         raise CccParameterError(
             "callees", "only a file can be split; write the callees to one, or give the list to the operator as it is"
         )
@@ -313,9 +313,17 @@ def _refuse_other_settings(part: Range, **given: str | None) -> None:
             raise CccParameterError(parameter, "is not what the file was split with; give it to split_callees")
 
 
-def _is_path(callees: object) -> bool:
+def is_path(value: object) -> bool:
+    """Say whether something is a path, or text."""
     # ObjectStoragePath is an os.PathLike in some versions of Airflow only.
-    return isinstance(callees, (str, os.PathLike)) or hasattr(callees, "protocol")
+    return isinstance(value, (str, os.PathLike)) or hasattr(value, "protocol")
+
+
+def names_a_file(callees: object) -> bool:
+    """Say whether callees are certainly the path of a file, which can be shown, and no numbers written as text."""
+    text = str(callees) if is_path(callees) else ""
+    is_address = "://" in text and text.partition("://")[0].isalnum()
+    return text.startswith("/") or is_address or Layout.of(text, None) is not None
 
 
 def _address(path: Any) -> str:

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_ccc.client import checks
 from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.lineage import CccLineageMixin
 from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url_of
 from airflow_provider_ccc.tasks import (
     CONSOLE_URL,
@@ -43,7 +44,7 @@ class CalleeList:
     __repr__ = __str__
 
 
-class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
+class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOperator):
     """Resolve many callees in one task: pick which of the company's own numbers to show on each callee's phone.
 
     The pairs go to part files below ``output_path``, and through XCom goes a manifest of counts and names. A retry,
@@ -200,6 +201,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
                 if manifest is not None:
                     self.log.info("The campaign in %s is complete already; nothing is left to do", folder.description)
                     self._tell_assets(context, manifest)
+                    self._manifest = manifest
                     return manifest
                 output.clean()
                 if output.total.callees:
@@ -217,6 +219,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
             if manifest[name]:
                 self.log.warning("%d callees were %s; see the files of the manifest", manifest[name], name)
         self._tell_assets(context, manifest)
+        self._manifest = manifest
         return manifest
 
     def _tell_assets(self, context: Context, manifest: Mapping[str, Any]) -> None:
@@ -230,6 +233,13 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, BaseOperator):
             except (KeyError, TypeError):
                 continue  # no asset: lineage knows other kinds of outlets
             event.extra.update(counts, output_path=manifest["output_path"])
+
+    def _source_path(self) -> Any:
+        from airflow_provider_ccc.campaign.source import names_a_file
+
+        if isinstance(self.callees, Mapping):
+            return self.callees.get("path")
+        return self.callees if names_a_file(self.callees) else None
 
     def on_kill(self) -> None:
         """Stop; finished parts are kept."""

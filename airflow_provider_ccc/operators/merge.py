@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_ccc.lineage import CccLineageMixin
 from airflow_provider_ccc.tasks import permanent_errors_end_the_task
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class CccMergeManifestsOperator(BaseOperator):
+class CccMergeManifestsOperator(CccLineageMixin, BaseOperator):
     """Merge the manifests of a campaign's batches into one, ``output_path/_manifest.json``, and push it through XCom.
 
     It fails unless every batch is complete and all are of the same campaign.
@@ -52,4 +53,8 @@ class CccMergeManifestsOperator(BaseOperator):
             manifest["failed"],
             manifest["skipped"],
         )
+        self._manifest = manifest
         return manifest
+
+    def _source_path(self) -> Any:
+        return next((batch.get("path") for batch in self.batches), None)  # all are of the same file

@@ -86,6 +86,7 @@ def test_a_dag_file_brings_nothing_heavy_along(module):
         "alibabacloud_openapi_util",
         "aliyunsdkcore",
         "requests",
+        "openlineage",
     )
     code = (
         f"import sys, airflow.providers.common.compat.sdk as sdk; sdk.BaseOperator; sdk.BaseSensorOperator\n"
