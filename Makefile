@@ -84,7 +84,7 @@ dist: env ## build wheel and sdist into dist/
 check-dist: dist ## install what was built into an empty environment, where Airflow must list the provider
 	$(BIN)/python scripts/check_dist.py --constraints $(CONSTRAINTS)
 
-bench: env ## measure speed, memory and pace against the alternatives; about 20 minutes (ARGS="--quick")
+bench: env ## measure speed, memory and pace against the alternatives; about 25 minutes (ARGS="--quick")
 	$(BIN)/python -m benchmarks $(ARGS)
 
 simulator: env ## run the local CCC on port 8790
