@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,27 +118,15 @@ def _run(airflow: RunningAirflow, dag: str, callees: int) -> Run:
     name = f"{dag}-{callees}"
     file = folder / f"{name}.csv"
     file.write_text("\n".join(["callee", *map(str, range(FIRST_CALLEE, FIRST_CALLEE + callees))]), encoding="utf-8")
-    conf = {"callees": str(file), "output_path": str(folder / name)}
     scheduler = psutil.Process(airflow.processes["scheduler"].pid)
     components = [psutil.Process(process.pid) for process in airflow.processes.values()]
-    trigger = ["dags", "trigger", dag, "--run-id", name, "--conf", json.dumps(conf)]
-    begin = time.monotonic()
     before = _own(scheduler), _with_children(components)
-    subprocess.run(
-        [sys.executable, "-m", "airflow", *trigger], env=airflow.environment, check=True, stdout=subprocess.DEVNULL
-    )
-    while (state := _state(airflow, dag, name)) != "success":
-        if state == "failed" or time.monotonic() > begin + PATIENCE:
-            raise RuntimeError(f"the DAG run {name} is {state}\n{airflow.tails()}")
-        time.sleep(0.5)
+    begin = time.monotonic()
+    airflow.trigger(dag, name, {"callees": str(file), "output_path": str(folder / name)})
+    if airflow.wait_for(dag, name, PATIENCE) != "success":
+        raise RuntimeError(f"the DAG run {name} failed\n{airflow.tails()}")
     after = _own(scheduler), _with_children(components)
     return Run(dag, callees, time.monotonic() - begin, after[0] - before[0], after[1] - before[1])
-
-
-def _state(airflow: RunningAirflow, dag: str, run_id: str) -> str:
-    url = f"{airflow.url}/api/v2/dags/{dag}/dagRuns/{run_id}"
-    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310
-        return str(json.load(answer)["state"])
 
 
 def _own(process: psutil.Process) -> float:
