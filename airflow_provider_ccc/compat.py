@@ -9,3 +9,6 @@ AIRFLOW = Version(__version__).release
 
 #: Whether the triggerer renders the templates in the arguments of a task that starts from its trigger.
 RENDERS_TRIGGER_ARGUMENTS = AIRFLOW >= (3, 3)
+
+#: Whether a task makes its links itself when it ends; before, the web server does, which knows of it by XCom only.
+TASKS_MAKE_LINKS = AIRFLOW >= (3, 0)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, mask_secret
 
+from airflow_provider_ccc import compat
 from airflow_provider_ccc.client import numbers
 from airflow_provider_ccc.client.errors import CccError, CccParameterError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: The XComs that hold what a task's links lead to.
+#: What holds what a task's links lead to: attributes of the operator, or XComs.
 CONSOLE_URL, ERROR_CODE = "ccc_console_url", "ccc_error_code"
 
 
@@ -41,12 +42,15 @@ def permanent_errors_end_the_task(context: Any = None) -> Iterator[None]:
 
 
 def note(context: Any, key: str, value: str) -> None:
-    """Note in XCom what a link leads to. A link is not worth failing for."""
-    task_instance = (context or {}).get("ti")
-    if task_instance is None or not value:
+    """Note what a link leads to, where it looks for it. A link is not worth failing for."""
+    where = (context or {}).get("task" if compat.TASKS_MAKE_LINKS else "ti")
+    if where is None or not value:
+        return
+    if compat.TASKS_MAKE_LINKS:
+        setattr(where, key, value)
         return
     try:
-        task_instance.xcom_push(key=key, value=value)
+        where.xcom_push(key=key, value=value)
     except Exception as problem:
         log.warning("Cannot note %s for the task's links: %s", key, type(problem).__name__)
 

@@ -1,6 +1,6 @@
 """Links on a task in Airflow's UI: to the instance's console page, and to what a failed call's code means.
 
-What they lead to is noted in XCom by the task while it runs; a task that noted nothing has no link.
+What they lead to is noted by the task while it runs; a task that noted nothing has no link.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
+from airflow_provider_ccc import compat
 from airflow_provider_ccc.tasks import CONSOLE_URL, ERROR_CODE
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class CccConsoleLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """Return the address, "" where it is not known."""
-        return _noted(ti_key, CONSOLE_URL)
+        return _noted(operator, ti_key, CONSOLE_URL)
 
 
 class CccErrorCenterLink(BaseOperatorLink):
@@ -37,7 +38,7 @@ class CccErrorCenterLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """Return the address, "" where no call failed."""
-        code = _noted(ti_key, ERROR_CODE)
+        code = _noted(operator, ti_key, ERROR_CODE)
         return f"https://error-center.aliyun.com/status/search?Keyword={quote(code)}&source=PopGw" if code else ""
 
 
@@ -62,6 +63,7 @@ def console_url_of(hook: Any, instance_id: str | None) -> str:
     return f"https://ccc-v2.aliyun.com/#/workbench/{quote(known)}" if isinstance(known, str) and known else ""
 
 
-def _noted(ti_key: Any, key: str) -> str:
-    value = XCom.get_value(key=key, ti_key=ti_key)
+def _noted(operator: BaseOperator, ti_key: Any, key: str) -> str:
+    # Airflow 3 logs an error for each XCom that is asked for and not there.
+    value = getattr(operator, key, "") if compat.TASKS_MAKE_LINKS else XCom.get_value(key=key, ti_key=ti_key)
     return value if isinstance(value, str) else ""

@@ -82,6 +82,14 @@ def test_what_goes_through_xcom(campaign, folder):
     }
 
 
+def test_links_ask_for_no_xcom_that_is_not_there(campaign, folder):
+    logged = (folder / "airflow.log").read_text(encoding="utf-8")
+    # Airflow 3 itself finds out so that there are no more callees' results.
+    assert [line for line in logged.splitlines() if "XCom not found" in line and "key=return_value" not in line] == []
+    values = rows(folder, "select value from xcom where task_id = 'instance_ready' and key != 'return_value'")
+    assert (f'"https://ccc.aliyun.com/workbench/{INSTANCE_ID}"',) in values
+
+
 def test_a_callee_that_cannot_be_resolved_fails_its_own_task_only(campaign, folder):
     states = dict(rows(folder, "select map_index, state from task_instance where task_id = 'pick'"))
     assert states == {0: "success", 1: "success", 2: "failed", 3: "success"}

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_ccc import compat
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.hooks.ccc import CccHook
 from airflow_provider_ccc.links import ccc as links
@@ -18,17 +19,19 @@ from tests.support import CALLEE, CANDIDATE, INSTANCE_ID
 GROUP = "3f3ceb0d-d6b6-4c97-af20-f3daf04f90e0"
 
 
-@pytest.fixture
-def noted(monkeypatch):
-    """What tasks note in XCom, which the links then find there."""
-    values: dict[str, object] = {}
-    monkeypatch.setattr(links.XCom, "get_value", lambda *, key, ti_key: values.get(key))
-    return values
+@pytest.fixture(params=[True, False], ids=["links by the task", "links by the web server"])
+def context(request, monkeypatch):
+    """A task's context, in which it notes what the links lead to: on the operator, or in XCom."""
+    xcoms: dict[str, object] = {}
+    monkeypatch.setattr(compat, "TASKS_MAKE_LINKS", request.param)
+    monkeypatch.setattr(links.XCom, "get_value", lambda *, key, ti_key: xcoms.get(key))
+    ti = SimpleNamespace(xcom_push=lambda key, value: xcoms.__setitem__(key, value))
+    return {"ti": ti, "task": SimpleNamespace()}
 
 
 @pytest.fixture
-def context(noted):
-    return {"ti": SimpleNamespace(xcom_push=lambda key, value: noted.__setitem__(key, value))}
+def shown(context):
+    return lambda link: link.get_link(context["task"], ti_key=None)
 
 
 @pytest.fixture
@@ -37,11 +40,7 @@ def simulator():
         yield started
 
 
-def shown(link) -> str:
-    return link.get_link(None, ti_key=None)
-
-
-def test_a_task_that_noted_nothing_has_no_links(noted):
+def test_a_task_that_noted_nothing_has_no_links(shown):
     assert [shown(CccConsoleLink()), shown(CccErrorCenterLink())] == ["", ""]
 
 
@@ -59,14 +58,14 @@ def test_the_consoles_address(described, url):
     assert console_url(described) == url
 
 
-def test_the_sensor_knows_the_instances_page(simulator, connection, context):
+def test_the_sensor_knows_the_instances_page(simulator, connection, context, shown):
     connection(host=simulator.url)
     CccInstanceHealthSensor(task_id="s", poke_interval=0, timeout=1).execute(context)
     assert shown(CccConsoleLink()) == "https://ccc.aliyun.com/workbench/ccc-demo"
     assert shown(CccErrorCenterLink()) == ""
 
 
-def test_so_does_an_event(context):
+def test_so_does_an_event(context, shown):
     seen = {"instance_id": "i"}
     event = {"status": "ready", "seen": seen, "console_url": "ccc.aliyun.com/workbench/x"}
     CccInstanceHealthSensor(task_id="s", deferrable=True).execute_complete(context, event)
@@ -85,7 +84,7 @@ def test_so_does_an_event(context):
     ],
 )
 def test_operators_know_it_where_it_follows_from_the_id(
-    simulator, connection, context, tmp_path, version, instance_id, url
+    simulator, connection, context, shown, tmp_path, version, instance_id, url
 ):
     connection(host=simulator.url, extra={"instance_id": instance_id, "api_version": version})
     CccPickOutboundNumbersOperator(task_id="p", callee_number=CALLEE, skill_group_ids=[GROUP]).execute(context)
@@ -96,7 +95,7 @@ def test_operators_know_it_where_it_follows_from_the_id(
     assert shown(CccConsoleLink()) == url
 
 
-def test_a_failed_calls_code(simulator, connection, context, noted):
+def test_a_failed_calls_code(simulator, connection, context, shown):
     connection(host=simulator.url, extra={"instance_id": "nowhere"})
     with pytest.raises(AirflowFailException):
         CccPickOutboundNumbersOperator(task_id="p", callee_number=CALLEE, candidate_numbers=[CANDIDATE]).execute(
@@ -105,10 +104,12 @@ def test_a_failed_calls_code(simulator, connection, context, noted):
     assert shown(CccErrorCenterLink()) == (
         "https://error-center.aliyun.com/status/search?Keyword=NotExist.Instance&source=PopGw"
     )
-    noted.clear()
-    with pytest.raises(AirflowFailException):  # found here, so the error center knows nothing of it
+
+
+def test_the_error_center_knows_nothing_of_what_is_found_here(connection, context, shown):
+    with pytest.raises(AirflowFailException, match="InvalidArgument"):
         CccPickOutboundNumbersOperator(task_id="p", callee_number="x", candidate_numbers=[CANDIDATE]).execute(context)
-    assert noted == {}
+    assert shown(CccErrorCenterLink()) == ""
 
 
 def test_a_note_that_cannot_be_made_hides_nothing(monkeypatch, connection, logs):
@@ -118,6 +119,7 @@ def test_a_note_that_cannot_be_made_hides_nothing(monkeypatch, connection, logs)
     def fail(hook, operation):
         raise errors.CccNotFoundError("m", code="NotExist.Instance", http_status=404, request_id="R")
 
+    monkeypatch.setattr(compat, "TASKS_MAKE_LINKS", False)
     monkeypatch.setattr(CccHook, "call", fail)
     operator = CccPickOutboundNumbersOperator(task_id="p", callee_number=CALLEE, candidate_numbers=[CANDIDATE])
     with pytest.raises(AirflowFailException, match=r"NotExist\.Instance"):
