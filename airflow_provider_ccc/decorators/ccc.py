@@ -84,6 +84,7 @@ class _CccPickDecoratedOperator(DecoratedOperator, CccPickOutboundNumbersBatchOp
         returned = self.python_callable(*positional, **arguments)
         with permanent_errors_end_the_task():
             self._take(returned)
+        self._hide_callees()
         return CccPickOutboundNumbersBatchOperator.execute(self, context)
 
     def _take(self, returned: Any) -> None:

@@ -42,6 +42,7 @@ def test_a_function_that_returns_callees(simulator, tmp_path):
     manifest = operator.execute({})
     assert (manifest["resolved"], manifest["failed"]) == (2, 0)
     assert [row["callee"]["number"] for row in rows(tmp_path)] == ["13800138000", "02163914848"]
+    assert str(operator.callees) == "2 callees"
 
 
 def test_a_function_that_returns_candidates_too(simulator, tmp_path):
