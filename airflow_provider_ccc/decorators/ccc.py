@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
@@ -21,6 +21,22 @@ if TYPE_CHECKING:
 
 #: What a function may give besides the callees.
 _MAY_GIVE = frozenset({"callees", "candidate_numbers", "skill_group_ids"})
+
+
+class _Argument:
+    """A rendered argument of the function, which Airflow shows without the phone numbers that are in it."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __str__(self) -> str:
+        from airflow_provider_ccc.campaign.readers import mask  # not at the top: DAG files are parsed often
+
+        if isinstance(self.value, Sized) and not isinstance(self.value, str):
+            return f"{type(self.value).__name__} of {len(self.value)}"
+        return mask(str(self.value))
+
+    __repr__ = __str__
 
 
 class _CccPickDecoratedOperator(DecoratedOperator, CccPickOutboundNumbersBatchOperator):
@@ -52,16 +68,23 @@ class _CccPickDecoratedOperator(DecoratedOperator, CccPickOutboundNumbersBatchOp
             python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, callees=CalleeList(()), **kwargs
         )
 
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        super()._do_render_template_fields(*args, **kwargs)
+        self.op_args = [_hide(value) for value in self.op_args]
+        self.op_kwargs = {name: _hide(value) for name, value in self.op_kwargs.items()}
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Call the function, and resolve the callees that it returns.
 
         :returns: the manifest.
         """
-        context_merge(context, self.op_kwargs)
-        arguments = determine_kwargs(self.python_callable, self.op_args, context)
-        returned = self.python_callable(*self.op_args, **arguments)
+        positional = [_reveal(value) for value in self.op_args]
+        context_merge(context, {name: _reveal(value) for name, value in self.op_kwargs.items()})
+        arguments = determine_kwargs(self.python_callable, positional, context)
+        returned = self.python_callable(*positional, **arguments)
         with permanent_errors_end_the_task():
             self._take(returned)
+        self._hide_callees()
         return CccPickOutboundNumbersBatchOperator.execute(self, context)
 
     def _take(self, returned: Any) -> None:
@@ -76,6 +99,14 @@ class _CccPickDecoratedOperator(DecoratedOperator, CccPickOutboundNumbersBatchOp
             )
         for name, value in returned.items():
             setattr(self, name, value)
+
+
+def _hide(value: Any) -> _Argument:
+    return value if isinstance(value, _Argument) else _Argument(value)
+
+
+def _reveal(value: Any) -> Any:
+    return value.value if isinstance(value, _Argument) else value
 
 
 def ccc_pick_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:

@@ -139,6 +139,9 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
         super()._do_render_template_fields(*args, **kwargs)
+        self._hide_callees()
+
+    def _hide_callees(self) -> None:
         if not isinstance(self.callees, (str, Mapping)) and hasattr(self.callees, "__len__"):
             # Airflow stores what was rendered and shows it; registering each number as secret would not scale.
             self.callees = CalleeList(self.callees)

@@ -32,6 +32,12 @@ with DAG("lineage", schedule=None):
     CccPickOutboundNumbersBatchOperator(
         task_id="listed", callees=["13800138000", "02163914848"], output_path=f"file://{FOLDER}/listed", **PICK
     )
+
+    @task.ccc_pick(output_path=f"{FOLDER}/function", **PICK)
+    def function(callees, number):
+        return [*callees, number]
+
+    function(["13800138000"], number="02163914848")
     batches = split()
     shared = CccPickOutboundNumbersBatchOperator.partial(task_id="shared", output_path=f"{FOLDER}/shared", **PICK)
     merge = CccMergeManifestsOperator(task_id="merge", output_path=f"{FOLDER}/shared", batches=batches)

@@ -89,7 +89,7 @@ def test_links_ask_for_no_xcom_that_is_not_there(campaign, folder):
     # Airflow 3 itself finds out so that there are no more callees' results.
     assert [line for line in logged.splitlines() if "XCom not found" in line and "key=return_value" not in line] == []
     values = rows(folder, "select value from xcom where task_id = 'instance_ready' and key != 'return_value'")
-    assert ('"https://ccc.aliyun.com/workbench/ccc-demo"',) in values
+    assert (f'"https://ccc.aliyun.com/workbench/{INSTANCE_ID}"',) in values
 
 
 def test_a_callee_that_cannot_be_resolved_fails_its_own_task_only(campaign, folder):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,7 @@ def test_datasets_when_it_begins_and_counts_when_it_ends(events, folder):
         ([("file", source, 2)], [("file", shared, 1)]),
         ([("file", source, 3)], [("file", shared, 2)]),
     ]
+    assert told(events, "function", "COMPLETE") == [([], [("file", str(folder / "function"), 2)])]
     assert told(events, "listed", "START") == [([], [("file", listed, None)])]
     assert told(events, "listed", "COMPLETE") == [([], [("file", listed, 2)])]
 
@@ -97,3 +100,13 @@ def test_no_event_has_a_number_or_a_secret(events):
     text = json.dumps(events)
     for number in (*NUMBERS, SECRET):
         assert number not in text
+
+
+def test_airflow_stores_no_callee(events, folder):
+    with closing(sqlite3.connect(folder / "airflow" / "airflow.db")) as database:
+        rendered = database.execute("select task_id, rendered_fields from rendered_task_instance_fields").fetchall()
+        xcoms = database.execute("select task_id, value from xcom").fetchall()
+    assert {task for task, _ in rendered} >= {task for task, _ in xcoms} >= {"whole", "listed", "function", "merge"}
+    for task, value in rendered + xcoms:
+        for number in NUMBERS[:3]:
+            assert number not in str(value), task

@@ -130,17 +130,17 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def wait_for_the_run(page: Any, run: str) -> None:
+def wait_for_the_run(page: Any, run: str, *, dag: str = "ccc_campaign", ends: str = "success") -> None:
     deadline = time.monotonic() + RUN_SECONDS
     state = "unknown"
     while time.monotonic() < deadline:
-        answer = page.request.get(f"/api/v2/dags/ccc_campaign/dagRuns/{quote(run)}")
+        answer = page.request.get(f"/api/v2/dags/{dag}/dagRuns/{quote(run)}")
         # A busy SQLite may refuse one question; the next one will do.
         state = answer.json()["state"] if answer.ok else state
         if state in ("success", "failed"):
             break
         page.wait_for_timeout(500)
-    assert state == "success"
+    assert state == ends
 
 
 def task_page(run: str, tab: str) -> str:
@@ -203,3 +203,32 @@ def test_rendered_templates_show_no_number(page: Any, runs: list[str], screensho
         assert number not in shown
         assert number not in json.dumps(found)
     screenshot("rendered-templates")
+
+
+def link(page: Any, name: str) -> Any:
+    return page.get_by_role("link", name=name, exact=True)
+
+
+def test_the_link_to_the_console(page: Any, runs: list[str]) -> None:
+    page.goto(f"/dags/ccc_campaign/runs/{quote(runs[0])}/tasks/instance_ready/details")
+    expect(link(page, "CCC console")).to_have_attribute("href", "https://ccc.aliyun.com/workbench/ccc-demo")
+    expect(link(page, "Error center")).to_have_count(0)
+
+
+def test_the_link_to_the_error_center(page: Any) -> None:
+    """Of a run that asks for an instance which is not there."""
+    extra = {"extra": json.dumps({"instance_id": "nowhere"})}
+    changed = page.request.patch(
+        "/api/v2/connections/ccc_default?update_mask=extra",
+        data={"connection_id": "ccc_default", "conn_type": "ccc", **extra},
+    )
+    assert changed.ok, changed.text()
+    triggered = page.request.post("/api/v2/dags/ccc_pick_one/dagRuns", data={"logical_date": None})
+    assert triggered.ok, triggered.text()
+    run = triggered.json()["dag_run_id"]
+    wait_for_the_run(page, run, dag="ccc_pick_one", ends="failed")
+    page.goto(f"/dags/ccc_pick_one/runs/{quote(run)}/tasks/pick/details")
+    expect(link(page, "Error center")).to_have_attribute(
+        "href", "https://error-center.aliyun.com/status/search?Keyword=NotExist.Instance&source=PopGw"
+    )
+    expect(link(page, "CCC console")).to_have_count(0)

@@ -42,6 +42,7 @@ def test_a_function_that_returns_callees(simulator, tmp_path):
     manifest = operator.execute({})
     assert (manifest["resolved"], manifest["failed"]) == (2, 0)
     assert [row["callee"]["number"] for row in rows(tmp_path)] == ["13800138000", "02163914848"]
+    assert str(operator.callees) == "2 callees"
 
 
 def test_a_function_that_returns_candidates_too(simulator, tmp_path):
@@ -60,6 +61,22 @@ def test_arguments_and_the_context_reach_the_function(simulator, tmp_path):
         task.ccc_pick(output_path=str(tmp_path), candidate_numbers=[CANDIDATE])(tonight)("13800138000")
     (operator,) = dag.tasks
     assert operator.execute({"params": {"second": "13800138001"}})["resolved"] == 2
+
+
+def test_arguments_are_shown_without_numbers(simulator, tmp_path):
+    def tonight(mobiles, *more, wave, rows, limit=None):
+        assert (wave, rows, limit) == ("first", {"callee": "13800138001"}, 5)
+        return [*mobiles, *more, rows["callee"]]
+
+    with DAG("d", schedule=None) as dag:
+        decorated = task.ccc_pick(output_path=str(tmp_path), candidate_numbers=[CANDIDATE])(tonight)
+        decorated(["{{ number }}"], "02163914848", wave="{{ wave }}", rows={"callee": "13800138001"}, limit=5)
+    (operator,) = dag.tasks
+    for _ in range(2):
+        operator.render_template_fields({"number": "13800138000", "wave": "first"})
+        assert str(operator.op_args) == "[list of 1, 021****4848]"
+        assert str(operator.op_kwargs) == "{'wave': first, 'rows': dict of 1, 'limit': 5}"
+    assert operator.execute({"params": {}})["resolved"] == 3
 
 
 @pytest.mark.parametrize(
