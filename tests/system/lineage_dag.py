@@ -26,7 +26,7 @@ with DAG("lineage", schedule=None):
         task_id="whole",
         callees=CALLEES,
         output_path=f"{FOLDER}/{{{{ task.task_id }}}}",
-        outlets=[Asset("x://own")],
+        outlets=[Asset(uri) for uri in os.environ["CCC_LINEAGE_OUTLETS"].split()],
         **PICK,
     )
     CccPickOutboundNumbersBatchOperator(

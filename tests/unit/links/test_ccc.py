@@ -25,13 +25,13 @@ def context(request, monkeypatch):
     xcoms: dict[str, object] = {}
     monkeypatch.setattr(compat, "TASKS_MAKE_LINKS", request.param)
     monkeypatch.setattr(links.XCom, "get_value", lambda *, key, ti_key: xcoms.get(key))
-    ti = SimpleNamespace(xcom_push=lambda key, value: xcoms.__setitem__(key, value))
-    return {"ti": ti, "task": SimpleNamespace()}
+    ti = SimpleNamespace(xcom_push=lambda key, value: xcoms.__setitem__(key, value), task=SimpleNamespace())
+    return {"ti": ti}
 
 
 @pytest.fixture
 def shown(context):
-    return lambda link: link.get_link(context["task"], ti_key=None)
+    return lambda link: link.get_link(context["ti"].task, ti_key=None)
 
 
 @pytest.fixture
