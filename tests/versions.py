@@ -19,6 +19,8 @@ except ImportError:  # Airflow 2 logs through the standard library alone
 AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
 #: The connection form's fields of the extra are read from the provider information; before, there are none.
 READS_CONN_FIELDS = AIRFLOW >= (3, 2)
+#: The form's fields of the extra that are secret are hidden while they are typed.
+FORM_HIDES_SECRETS = AIRFLOW >= (3, 3)
 #: So are the commands of providers; before, the package's own command line is all there is.
 READS_CLI = AIRFLOW >= (3, 2)
 #: The connection type's name is read there too; before, the hook's attribute is.
