@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from airflow.providers.common.compat.sdk import DAG, Asset, task
+from airflow.providers.common.compat.lineage.entities import File
+from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_ccc.operators.ccc import CccMergeManifestsOperator, CccPickOutboundNumbersBatchOperator
 
@@ -26,7 +27,7 @@ with DAG("lineage", schedule=None):
         task_id="whole",
         callees=CALLEES,
         output_path=f"{FOLDER}/{{{{ task.task_id }}}}",
-        outlets=[Asset("x://own")],
+        outlets=[File(url="s3://own/file")],
         **PICK,
     )
     CccPickOutboundNumbersBatchOperator(

@@ -29,7 +29,7 @@ from tests.support import CALLEE, CANDIDATE
         ("gcs://conn@bucket/a", ("gs://bucket", "a")),
         ("oss://conn@bucket/a/", ("oss://bucket", "a/")),
         ("https://user:secret@host:8443/a.csv?signature=secret#secret", ("https://host:8443", "a.csv")),
-        (ObjectStoragePath("memory://bucket/a.csv"), ("memory://bucket", "a.csv")),
+        (ObjectStoragePath("s3://conn@bucket/a.csv"), ("s3://bucket", "a.csv")),
         ("", None),
         (None, None),
         ([CALLEE], None),
