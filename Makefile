@@ -84,7 +84,7 @@ dist: env ## build wheel and sdist into dist/
 check-dist: dist ## install what was built into an empty environment, where Airflow must list the provider
 	$(BIN)/python scripts/check_dist.py --constraints $(CONSTRAINTS)
 
-bench: env ## measure speed, memory and pace against the alternatives; about 20 minutes (ARGS="--quick")
+bench: env ## measure speed, memory and pace against the alternatives; about 25 minutes (ARGS="--quick")
 	$(BIN)/python -m benchmarks $(ARGS)
 
 simulator: env ## run the local CCC on port 8790
@@ -92,10 +92,10 @@ simulator: env ## run the local CCC on port 8790
 
 constraints: $(AIRFLOWS:%=constraints-%) ## pin, for every Airflow, the newest versions that fit; names and versions only
 
-# What an Airflow does not work with though it allows it. With a newer FastAPI no task runs on 3.0 and 3.2; with a newer
+# What an Airflow does not work with though it allows it. With a newer FastAPI or svcs no task runs on 3.0 or 3.2; with a newer
 # universal-pathlib, 3.0's ObjectStoragePath refuses memory://.
 ALSO_3.0 := fastapi<0.118 universal-pathlib<0.3
-ALSO_3.2 := fastapi<0.137
+ALSO_3.2 := fastapi<0.137 svcs<26
 
 $(AIRFLOWS:%=constraints-%): constraints-%: env
 	printf '%s\n' 'apache-airflow==$*.*' $(ALSO_$*:%='%') | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \

@@ -43,14 +43,15 @@ def permanent_errors_end_the_task(context: Any = None) -> Iterator[None]:
 
 def note(context: Any, key: str, value: str) -> None:
     """Note what a link leads to, where it looks for it. A link is not worth failing for."""
-    where = (context or {}).get("task" if compat.TASKS_MAKE_LINKS else "ti")
-    if where is None or not value:
-        return
-    if compat.TASKS_MAKE_LINKS:
-        setattr(where, key, value)
+    task_instance = (context or {}).get("ti")
+    if task_instance is None or not value:
         return
     try:
-        where.xcom_push(key=key, value=value)
+        if compat.TASKS_MAKE_LINKS:
+            # The context has another copy of the task in Airflow 3.0 and 3.1.
+            setattr(task_instance.task, key, value)
+        else:
+            task_instance.xcom_push(key=key, value=value)
     except Exception as problem:
         log.warning("Cannot note %s for the task's links: %s", key, type(problem).__name__)
 

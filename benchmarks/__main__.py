@@ -13,9 +13,10 @@ from benchmarks.memory import MEMORY
 from benchmarks.micro import MICRO
 from benchmarks.quota import QUOTA
 from benchmarks.report import Part, Report, Setting
+from benchmarks.scheduling import SCHEDULING
 from benchmarks.speed import LATENCY, SPEED
 
-PARTS: list[Part] = [MICRO, SPEED, LATENCY, MEMORY, QUOTA, IMPORTS]
+PARTS: list[Part] = [MICRO, SPEED, LATENCY, MEMORY, QUOTA, SCHEDULING, IMPORTS]
 
 INTRODUCTION = """# What it costs
 

@@ -22,6 +22,9 @@ KEYS = (
     "quota_throttled",
     "quota_two_together",
     "quota_two_larger_share",
+    "cpu_200k_over_10k",
+    "airflow_cpu_200k_over_10k",
+    "scheduler_cpu_mapped_over_batches",
 )
 
 _SECTION = re.compile(r"<!-- (\w+) -->\n(.*?)(?=<!-- \w+ -->\n|\Z)", re.DOTALL)

@@ -19,10 +19,14 @@ except ImportError:  # Airflow 2 logs through the standard library alone
 AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
 #: The connection form's fields of the extra are read from the provider information; before, there are none.
 READS_CONN_FIELDS = AIRFLOW >= (3, 2)
+#: The form's fields of the extra that are secret are hidden while they are typed.
+FORM_HIDES_SECRETS = AIRFLOW >= (3, 3)
 #: So are the commands of providers; before, the package's own command line is all there is.
 READS_CLI = AIRFLOW >= (3, 2)
 #: The connection type's name is read there too; before, the hook's attribute is.
 READS_HOOK_NAME = AIRFLOW >= (3, 3)
+#: "airflow dags test" shows every message of level DEBUG, and local variables; tasks that a scheduler started do not.
+DAGS_TEST_SHOWS_ALL = AIRFLOW == (3, 0)
 #: What this Airflow deprecates has a successor that the package must use; older ones are done with.
 IS_NEWEST = AIRFLOW >= (3, 3)
 #: As filters for pytest: what Airflow warns with when something of its own is deprecated, and any deprecation, of other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -14,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -49,6 +51,35 @@ class RunningAirflow:
                 start_new_session=True,
             )
         return self.processes[name]
+
+    def ask(self, path: str, send: Mapping[str, Any] | None = None) -> Any:
+        """Ask the REST API, whose every caller is an administrator.
+
+        :param path: below ``/api/v2/``.
+        :param send: what to POST; by default it is a GET.
+        """
+        request = urllib.request.Request(f"{self.url}/api/v2/{path}")  # noqa: S310
+        if send is not None:
+            request.data = json.dumps(send).encode()
+            request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return json.load(answer)
+
+    def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any] = {}) -> None:
+        """Start a run of a DAG."""
+        self.ask(f"dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)})
+
+    def wait_for(self, dag_id: str, run_id: str, seconds: float) -> str:
+        """Wait until a run has ended, and give its state.
+
+        :raises TimeoutError: if it has not within the time.
+        """
+        deadline = time.monotonic() + seconds
+        while (state := str(self.ask(f"dags/{dag_id}/dagRuns/{run_id}")["state"])) not in ("success", "failed"):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{dag_id}, {run_id} is {state} after {seconds:.0f} seconds\n{self.tails()}")
+            time.sleep(0.5)
+        return state
 
     def tails(self, lines: int = 25) -> str:
         """The end of each component's log, for a failure's report."""

@@ -25,13 +25,13 @@ def context(request, monkeypatch):
     xcoms: dict[str, object] = {}
     monkeypatch.setattr(compat, "TASKS_MAKE_LINKS", request.param)
     monkeypatch.setattr(links.XCom, "get_value", lambda *, key, ti_key: xcoms.get(key))
-    ti = SimpleNamespace(xcom_push=lambda key, value: xcoms.__setitem__(key, value))
-    return {"ti": ti, "task": SimpleNamespace()}
+    ti = SimpleNamespace(xcom_push=lambda key, value: xcoms.__setitem__(key, value), task=SimpleNamespace())
+    return {"ti": ti}
 
 
 @pytest.fixture
 def shown(context):
-    return lambda link: link.get_link(context["task"], ti_key=None)
+    return lambda link: link.get_link(context["ti"].task, ti_key=None)
 
 
 @pytest.fixture
@@ -112,17 +112,18 @@ def test_the_error_center_knows_nothing_of_what_is_found_here(connection, contex
     assert shown(CccErrorCenterLink()) == ""
 
 
-def test_a_note_that_cannot_be_made_hides_nothing(monkeypatch, connection, logs):
+@pytest.mark.parametrize(("by_the_task", "problem"), [(True, "AttributeError"), (False, "RuntimeError")])
+def test_a_note_that_cannot_be_made_hides_nothing(monkeypatch, connection, logs, by_the_task, problem):
     def refuse(**_):
         raise RuntimeError("no XCom")
 
     def fail(hook, operation):
         raise errors.CccNotFoundError("m", code="NotExist.Instance", http_status=404, request_id="R")
 
-    monkeypatch.setattr(compat, "TASKS_MAKE_LINKS", False)
+    monkeypatch.setattr(compat, "TASKS_MAKE_LINKS", by_the_task)
     monkeypatch.setattr(CccHook, "call", fail)
     operator = CccPickOutboundNumbersOperator(task_id="p", callee_number=CALLEE, candidate_numbers=[CANDIDATE])
     with pytest.raises(AirflowFailException, match=r"NotExist\.Instance"):
         operator.execute({"ti": SimpleNamespace(xcom_push=refuse)})
-    assert f"Cannot note {ERROR_CODE} for the task's links: RuntimeError" in logs.text
+    assert f"Cannot note {ERROR_CODE} for the task's links: {problem}" in logs.text
     assert CONSOLE_URL not in logs.text
