@@ -46,12 +46,12 @@ def note(context: Any, key: str, value: str) -> None:
     task_instance = (context or {}).get("ti")
     if task_instance is None or not value:
         return
-    if compat.TASKS_MAKE_LINKS:
-        # The context has another copy of the task in Airflow 3.0 and 3.1.
-        setattr(task_instance.task, key, value)
-        return
     try:
-        task_instance.xcom_push(key=key, value=value)
+        if compat.TASKS_MAKE_LINKS:
+            # The context has another copy of the task in Airflow 3.0 and 3.1.
+            setattr(task_instance.task, key, value)
+        else:
+            task_instance.xcom_push(key=key, value=value)
     except Exception as problem:
         log.warning("Cannot note %s for the task's links: %s", key, type(problem).__name__)
 

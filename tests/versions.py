@@ -27,8 +27,6 @@ READS_CLI = AIRFLOW >= (3, 2)
 READS_HOOK_NAME = AIRFLOW >= (3, 3)
 #: "airflow dags test" shows every message of level DEBUG, and local variables; tasks that a scheduler started do not.
 DAGS_TEST_SHOWS_ALL = AIRFLOW == (3, 0)
-#: "airflow dags test" runs tasks whose outlets no scheduler has made known before.
-DAGS_TEST_KNOWS_ASSETS = AIRFLOW != (3, 0)
 #: What this Airflow deprecates has a successor that the package must use; older ones are done with.
 IS_NEWEST = AIRFLOW >= (3, 3)
 #: As filters for pytest: what Airflow warns with when something of its own is deprecated, and any deprecation, of other

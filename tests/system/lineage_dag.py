@@ -1,10 +1,11 @@
-"""A campaign by one task, by several, and of a list, for OpenLineage to tell of; files are in $CCC_LINEAGE."""
+"""A campaign by one task, by several, of a list and of a function, for OpenLineage to tell of; files are in $CCC_LINEAGE."""
 
 from __future__ import annotations
 
 import os
 
-from airflow.providers.common.compat.sdk import DAG, Asset, task
+from airflow.providers.common.compat.lineage.entities import File
+from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_ccc.operators.ccc import CccMergeManifestsOperator, CccPickOutboundNumbersBatchOperator
 
@@ -26,7 +27,7 @@ with DAG("lineage", schedule=None):
         task_id="whole",
         callees=CALLEES,
         output_path=f"{FOLDER}/{{{{ task.task_id }}}}",
-        outlets=[Asset(uri) for uri in os.environ["CCC_LINEAGE_OUTLETS"].split()],
+        outlets=[File(url="s3://own/file")],
         **PICK,
     )
     CccPickOutboundNumbersBatchOperator(

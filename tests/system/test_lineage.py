@@ -16,7 +16,6 @@ import pytest
 
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
 from tests.support import INSTANCE_ID, SECRET
-from tests.versions import DAGS_TEST_KNOWS_ASSETS
 
 NUMBERS = ("13800138000", "13800138001", "02163914848", "01089767654", "02160664656")
 
@@ -56,7 +55,6 @@ def events(folder: Path) -> list[dict[str, Any]]:
             "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
             "AIRFLOW_CONN_CCC_DEFAULT": json.dumps(connection),
             "CCC_LINEAGE": str(folder),
-            "CCC_LINEAGE_OUTLETS": "x://own" if DAGS_TEST_KNOWS_ASSETS else "",
         }
         airflow(environment, "db", "migrate")
         airflow(environment, "dags", "test", "lineage")

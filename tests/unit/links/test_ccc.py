@@ -112,17 +112,18 @@ def test_the_error_center_knows_nothing_of_what_is_found_here(connection, contex
     assert shown(CccErrorCenterLink()) == ""
 
 
-def test_a_note_that_cannot_be_made_hides_nothing(monkeypatch, connection, logs):
+@pytest.mark.parametrize(("by_the_task", "problem"), [(True, "AttributeError"), (False, "RuntimeError")])
+def test_a_note_that_cannot_be_made_hides_nothing(monkeypatch, connection, logs, by_the_task, problem):
     def refuse(**_):
         raise RuntimeError("no XCom")
 
     def fail(hook, operation):
         raise errors.CccNotFoundError("m", code="NotExist.Instance", http_status=404, request_id="R")
 
-    monkeypatch.setattr(compat, "TASKS_MAKE_LINKS", False)
+    monkeypatch.setattr(compat, "TASKS_MAKE_LINKS", by_the_task)
     monkeypatch.setattr(CccHook, "call", fail)
     operator = CccPickOutboundNumbersOperator(task_id="p", callee_number=CALLEE, candidate_numbers=[CANDIDATE])
     with pytest.raises(AirflowFailException, match=r"NotExist\.Instance"):
         operator.execute({"ti": SimpleNamespace(xcom_push=refuse)})
-    assert f"Cannot note {ERROR_CODE} for the task's links: RuntimeError" in logs.text
+    assert f"Cannot note {ERROR_CODE} for the task's links: {problem}" in logs.text
     assert CONSOLE_URL not in logs.text
