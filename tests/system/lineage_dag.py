@@ -1,4 +1,4 @@
-"""A campaign by one task, by several, of a list and of a function, for OpenLineage to tell of; files are in $CCC_LINEAGE."""
+"""Campaigns of a file, by one task and by several, of a list and of a function; files are in $CCC_LINEAGE."""
 
 from __future__ import annotations
 
