@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from importlib import import_module
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -60,12 +61,12 @@ class CccInstanceHealthTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look at the instance again and again; fire once."""
-        # Imported here, because DAG files that only name the trigger are parsed often.
-        from airflow_provider_ccc.hooks.ccc import CccAsyncHook
-
+        # Imported here, because DAG files that only name the trigger are parsed often; and in a thread, because it takes
+        # longer than the triggerer's loop may be held up.
+        hooks = await asyncio.to_thread(import_module, "airflow_provider_ccc.hooks.ccc")
         await asyncio.sleep(self.first_wait)
         try:
-            async with CccAsyncHook(self.ccc_conn_id) as hook:
+            async with hooks.CccAsyncHook(self.ccc_conn_id) as hook:
                 while True:
                     seen = await self._look(hook)
                     if seen is not None:
