@@ -79,3 +79,8 @@ def connection_forms() -> tuple[Any, Any]:
 def store_of(path: Any) -> str | None:
     """Give the id of the connection that an ObjectStoragePath goes by."""
     return path.conn_id if hasattr(path, "conn_id") else path.storage_options.get("conn_id")
+
+
+def stored_text(cell: Any) -> Any:
+    """Read a cell of Airflow's database; Airflow 2 keeps JSON as bytes."""
+    return cell.decode() if isinstance(cell, bytes) else cell

@@ -61,9 +61,10 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
     :param ccc_conn_id: the connection, of type ``ccc`` (templated).
     :param deferrable: whether to wait in the triggerer; by default what ``[operators] default_deferrable`` says.
     :param start_from_trigger: begin in the triggerer too, so that no worker is needed to begin with. Not with
-        ``candidate_numbers``, and with templates only from Airflow 3.3 on; otherwise it begins on a worker.
+        ``candidate_numbers``, not if the task is mapped, and with templates only from Airflow 3.3 on; otherwise it
+        begins on a worker.
     :param kwargs: what every sensor takes: ``mode`` (``poke``, or ``reschedule`` to free the worker in between),
-        ``poke_interval``, ``timeout`` and so on.
+        ``poke_interval``, ``timeout`` and so on. The triggerer heeds no ``exponential_backoff``.
 
     API: GetInstance and ListPhoneNumbers of the connection's ``api_version``, and about agents GetInstanceState
     (2017-07-05) or GetRealtimeInstanceStates (2020-07-01).
@@ -80,11 +81,6 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
     operator_extra_links = (CccConsoleLink(), CccErrorCenterLink())
     ui_color = "#ffc69e"
     ui_fgcolor = "#000000"
-
-    start_trigger_args = StartTriggerArgs(
-        trigger_cls=_TRIGGER, trigger_kwargs={}, next_method="execute_complete", next_kwargs=None, timeout=None
-    )
-    start_from_trigger = False
 
     def __init__(
         self,
@@ -105,6 +101,7 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
         self.min_ready_agents = min_ready_agents
         self.ccc_conn_id = ccc_conn_id
         self.deferrable = deferrable
+        # The class has no arguments to start from: Airflow would take those for mapped tasks, whatever is mapped.
         self.start_from_trigger = start_from_trigger and deferrable and self._can_start_from_trigger()
         if self.start_from_trigger:
             self.start_trigger_args = StartTriggerArgs(

@@ -61,8 +61,8 @@ class CccInstanceHealthTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look at the instance again and again; fire once."""
-        # Imported here, because DAG files that only name the trigger are parsed often; and in a thread, because it takes
-        # longer than the triggerer's loop may be held up.
+        # Imported here, because DAG files that only name the trigger are parsed often; and in a thread, because that
+        # takes longer than the triggerer's loop may be held up.
         hooks = await asyncio.to_thread(import_module, "airflow_provider_ccc.hooks.ccc")
         await asyncio.sleep(self.first_wait)
         try:

@@ -18,7 +18,7 @@ import pytest
 
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
 from tests.support import CALLEE, CANDIDATE, INSTANCE_ID
-from tests.versions import DAGS_TEST_SHOWS_ALL
+from tests.versions import DAGS_TEST_SHOWS_ALL, stored_text
 
 ROOT = Path(__file__).parents[2]
 DEMO = [sys.executable, str(ROOT / "scripts" / "demo.py")]
@@ -33,8 +33,7 @@ def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def rows(folder: Path, query: str) -> list[tuple]:
     with closing(sqlite3.connect(folder / "airflow" / "airflow.db")) as database:
         found = database.execute(query).fetchall()
-    # Airflow 2 stores JSON as bytes.
-    return [tuple(cell.decode() if isinstance(cell, bytes) else cell for cell in row) for row in found]
+    return [tuple(map(stored_text, row)) for row in found]
 
 
 @pytest.fixture(scope="module")

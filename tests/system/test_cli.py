@@ -10,9 +10,11 @@ import sys
 import pytest
 
 from airflow_provider_ccc.cli import COMMANDS
+from airflow_provider_ccc.get_provider_info import CONNECTION, get_provider_info
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
 from tests.support import CALLEE, CANDIDATE, INSTANCE_ID
 
+INFO = get_provider_info()
 GROUP = "3f3ceb0d-d6b6-4c97-af20-f3daf04f90e0"
 
 
@@ -99,3 +101,27 @@ def test_help_names_every_command(run):
     done = run("--help")
     assert done.returncode == 0
     assert all(command.name in done.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("listing", "ours"),
+    [
+        ("list", {"airflow-provider-ccc"}),
+        ("hooks", {CONNECTION["hook-class-name"]}),
+        ("links", set(INFO["extra-links"])),
+        ("triggers", {module for each in INFO["triggers"] for module in each["python-modules"]}),
+    ],
+)
+def test_airflow_lists_what_the_provider_has(listing, ours):
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", "providers", listing, "--output", "json"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    listed = [set(map(str, row.values())) for row in last_json(done.stdout)]
+    assert {value for row in listed for value in row if "airflow_provider_ccc" in value} == {
+        name for name in ours if "airflow_provider_ccc" in name
+    }
+    assert ours <= set().union(*listed)

@@ -34,11 +34,11 @@ def nothing_blocks(caplog):
 
         # What is imported and parsed once is not what is measured.
         asyncio.run(first_event(CccInstanceHealthTrigger(instance_id="nowhere", poke_interval=0.1)))
+        # Looking through what thousands of tests have left behind takes longer than a callback may.
+        gc.collect()
+        gc.freeze()
         with warnings.catch_warnings(record=True) as caught, caplog.at_level(logging.WARNING, "asyncio"):
             warnings.simplefilter("always", ResourceWarning)
-            # Looking through what thousands of tests have left behind takes longer than a callback may.
-            gc.collect()
-            gc.freeze()
             try:
                 answer = asyncio.run(watched(), debug=True)
             finally:

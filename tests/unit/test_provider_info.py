@@ -12,10 +12,22 @@ from jsonschema import Draft7Validator
 
 from airflow_provider_ccc.get_provider_info import CONNECTION, get_provider_info
 from airflow_provider_ccc.hooks.settings import ConnectionSettings
+from airflow_provider_ccc.operators.ccc import (
+    CccMergeManifestsOperator,
+    CccPickOutboundNumbersBatchOperator,
+    CccPickOutboundNumbersOperator,
+)
+from airflow_provider_ccc.sensors.ccc import CccInstanceHealthSensor
 from tests.versions import READS_CLI, READS_CONN_FIELDS, READS_HOOK_NAME, connection_forms, connection_types
 
 INFO = get_provider_info()
 SCHEMA = json.loads((Path(airflow.__file__).parent / "provider.yaml.schema.json").read_text())
+OPERATORS = (
+    CccInstanceHealthSensor,
+    CccMergeManifestsOperator,
+    CccPickOutboundNumbersBatchOperator,
+    CccPickOutboundNumbersOperator,
+)
 KNOWN = SCHEMA["properties"]["connection-types"]["items"]["properties"]
 
 
@@ -36,12 +48,24 @@ def test_every_key_of_the_connection_is_one_that_airflow_reads():
     assert declared <= KNOWN.keys()
 
 
+def named(path):
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def test_every_link_of_the_operators_is_declared():
+    links = {type(link) for operator in OPERATORS for link in operator.operator_extra_links}
+    assert {f"{link.__module__}.{link.__qualname__}" for link in links} == set(INFO["extra-links"])
+
+
 def test_what_is_named_exists():
-    for part in ("hooks", "operators", "sensors"):
-        for module in INFO[part][0]["python-modules"]:
+    for part in ("hooks", "operators", "sensors", "triggers"):
+        for module in (module for each in INFO[part] for module in each["python-modules"]):
             assert importlib.import_module(module)
-    module, _, name = CONNECTION["hook-class-name"].rpartition(".")
-    hook = getattr(importlib.import_module(module), name)
+    decorators = [decorator["class-name"] for decorator in INFO["task-decorators"]]
+    for path in (*INFO["extra-links"], *INFO["cli"], *decorators):
+        assert callable(named(path))
+    hook = named(CONNECTION["hook-class-name"])
     assert (hook.conn_type, hook.hook_name) == (CONNECTION["connection-type"], CONNECTION["hook-name"])
 
 

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from airflow.providers.common.compat.sdk import (
+    DAG,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -249,7 +250,13 @@ def test_a_start_from_the_trigger():
         "poke_interval": 0.0,
     }
     assert (started.next_method, started.timeout.total_seconds()) == ("execute_complete", 5)
-    assert CccInstanceHealthSensor.start_trigger_args.trigger_kwargs == {}
+
+
+def test_mapped_it_starts_on_a_worker_where_what_is_mapped_is_known():
+    """Airflow would start each of them from the class's arguments: with the connection's own instance."""
+    with DAG("mapped", schedule=None):
+        mapped = CccInstanceHealthSensor.partial(task_id="ready", deferrable=True, start_from_trigger=True)
+        assert mapped.expand(instance_id=["one", "two"]).start_trigger_args is None
 
 
 @pytest.mark.parametrize(

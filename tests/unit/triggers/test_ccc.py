@@ -129,7 +129,7 @@ def test_connections_are_closed_before_it_fires_and_when_it_is_cancelled(service
 
     async def cancelled():
         waiting = asyncio.ensure_future(anext(aiter(trigger(poke_interval=60).run())))
-        while service.outcomes:
+        while service.outcomes:  # noqa: ASYNC110 - what is waited for is no event's to tell
             await asyncio.sleep(0.01)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
