@@ -101,15 +101,15 @@ def throughput(name: str, runs: Sequence[Sequence[Span]], *, width: int) -> str:
         edges = [begins]
         for span in run:
             edges.append(edges[-1] + span.seconds)
-        finished = [span.finished for span in run]
-        throttled = [span.throttled for span in run]
+        finished = [span.finished / span.seconds for span in run]
+        throttled = [span.throttled / span.seconds for span in run]
+        allowed = [float("nan") if span.allowed is None else span.allowed / span.seconds for span in run]
         axes.stairs(finished, edges, fill=True, color=SERIES, alpha=0.25)
         axes.stairs(finished, edges, baseline=None, color=SERIES, linewidth=2)
         if any(throttled):
             axes.stairs(throttled, edges, fill=True, color=BAD)
-        allowed = [float("nan") if span.allowed is None else span.allowed for span in run]
         axes.stairs(allowed, edges, baseline=None, color=LIMIT, linewidth=1.5, linestyle=(0, (5, 3)))
-        top = max(top, *finished, *(span.allowed or 0.0 for span in run))
+        top = max(top, *finished, *(rate for rate in allowed if rate == rate))
         if number:
             axes.axvline(begins, color=INK, linewidth=1, linestyle=(0, (1, 2)))
         begins = edges[-1]

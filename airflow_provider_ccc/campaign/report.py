@@ -116,9 +116,7 @@ def _advice(code: str) -> str:
     kind = errors.classify(code, 400)
     if issubclass(kind, (errors.CccTransientError, errors.CccThrottledError, errors.CccStaleSignatureError)):
         return "The service failed for the moment, again and again: call these later, as a campaign of their own."
-    if issubclass(kind, errors.CccRequestError):
-        return "The service refused the request: the message in the failures' files says what of it."
-    return "The message in the failures' files says more."
+    return "The service refused the request: the message in the failures' files says what of it."
 
 
 def _callers(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,17 +145,17 @@ def _speed(manifest: Mapping[str, Any], timeline: Timeline) -> dict[str, Any] | 
         return None
     spans = [span for run in runs for span in run]
     seconds = sum(span.seconds for span in spans)
-    known = [span for span in spans if span.allowed is not None]
-    allowed = sum((span.allowed or 0.0) * span.seconds for span in known)
+    known = [(span, span.allowed) for span in spans if span.allowed is not None]
+    allowed = sum(calls for _, calls in known)
     name = "Callees finished per second, over time"
     return {
         "spans": spans,
         "seconds": seconds,
         "mean": sum(timeline.finished.values()) / seconds,
-        "peak": max(span.finished for span in spans),
+        "peak": max(span.finished / span.seconds for span in spans),
         "pauses": len(runs) - 1,
-        "used": sum(span.finished * span.seconds for span in known) / allowed if allowed else None,
-        "allowed": allowed / sum(span.seconds for span in known) if known else None,
+        "used": sum(span.finished for span, _ in known) / allowed if allowed else None,
+        "allowed": allowed / sum(span.seconds for span, _ in known) if known else None,
         "throttled": sum(timeline.throttled.values()),
         "wide": _chart(charts.throughput(name, runs, width=_WIDE)),
         "narrow": _chart(charts.throughput(name, runs, width=_NARROW)),
@@ -215,9 +213,7 @@ def _share(part: float, whole: float) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
-def _rate(number: float | None) -> str:
-    if number is None:
-        return "–"
+def _rate(number: float) -> str:
     return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"
 
 

@@ -22,7 +22,7 @@ _LEAST = 0.2
 
 @dataclass(frozen=True)
 class Span:
-    """What happened in a while, per second.
+    """What happened in a while.
 
     :param start: in seconds since 1970.
     :param seconds: how long it lasted.
@@ -33,9 +33,20 @@ class Span:
 
     start: float
     seconds: float
-    finished: float
-    throttled: float
+    finished: int
+    throttled: int
     allowed: float | None
+
+    def joined(self, other: Span) -> Span:
+        """Join it with the one that follows."""
+        allowed = None if self.allowed is None or other.allowed is None else self.allowed + other.allowed
+        return Span(
+            self.start,
+            self.seconds + other.seconds,
+            self.finished + other.finished,
+            self.throttled + other.throttled,
+            allowed,
+        )
 
 
 class Timeline(msgspec.Struct):
@@ -99,7 +110,7 @@ class Timeline(msgspec.Struct):
         wider = Timeline()
         wider.add(self)
         while True:
-            runs = [list(wider._spans(first, last)) for first, last in wider._stretches()]
+            runs = [wider._spans(first, last) for first, last in wider._stretches()]
             if sum(map(len, runs)) <= most:
                 return runs
             wider._coarsen()
@@ -117,20 +128,21 @@ class Timeline(msgspec.Struct):
         if first is not None and last is not None:
             yield first, last
 
-    def _spans(self, first: int, last: int) -> Iterator[Span]:
+    def _spans(self, first: int, last: int) -> list[Span]:
         # The quota was found out within the first of these, so that one does not have all of it.
         known = sorted(bucket for bucket in self.allowed if first <= bucket <= last)[1:]
+        spans = []
         for bucket in range(first, last + 1):
-            # The campaign's first and last bucket are not filled.
             start = max(bucket * self.width, self.begun)
             seconds = max(min((bucket + 1) * self.width, self.ended) - start, _LEAST)
-            yield Span(
-                start,
-                seconds,
-                self.finished.get(bucket, 0) / seconds,
-                self.throttled.get(bucket, 0) / seconds,
-                self.allowed[bucket] / seconds if bucket in known else None,
-            )
+            finished, throttled = self.finished.get(bucket, 0), self.throttled.get(bucket, 0)
+            spans.append(Span(start, seconds, finished, throttled, self.allowed[bucket] if bucket in known else None))
+        # The campaign's first and last bucket are not filled, and a burst of a moment is no speed.
+        if len(spans) > 2 and spans[0].seconds < self.width:
+            spans[:2] = [spans[0].joined(spans[1])]
+        if len(spans) > 2 and spans[-1].seconds < self.width:
+            spans[-2:] = [spans[-2].joined(spans[-1])]
+        return spans
 
     def _counts(self) -> tuple[dict[int, Any], ...]:
         return self.finished, self.throttled, self.allowed
