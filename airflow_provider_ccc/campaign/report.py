@@ -218,9 +218,9 @@ def _rate(number: float) -> str:
 
 
 def _moment(moment: str | float) -> str:
-    """Write a time, in ISO 8601 or seconds since 1970, for people."""
+    """Write a time, in ISO 8601 or seconds since 1970, for people; in UTC."""
     time = datetime.fromisoformat(moment) if isinstance(moment, str) else datetime.fromtimestamp(moment, UTC)
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _duration(seconds: float) -> str:
