@@ -99,7 +99,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
         with running(SimulatorSettings(qps=200)) as simulator:
             connect(simulator.url)
-            operator(numbers(1000), folder / "normal").execute({})
+            operator([*numbers(1400), "none", "12", *numbers(20)], folder / "normal").execute({})
         with running(SimulatorSettings(instance=DEAF)) as simulator:
             connect(simulator.url)
             operator(numbers(30), folder / "nobody", candidate_numbers=CANDIDATES[:1]).execute({})
@@ -127,7 +127,7 @@ def look(reports: Path, browser: Any) -> Iterator[Callable[..., Any]]:
     """Open a campaign's report; whatever it asks for beside itself, or complains of, fails the test."""
     contexts = []
 
-    def open_report(name: str, scheme: str = "light", width: int = 1400) -> Any:
+    def open_report(name: str, scheme: str = "light", width: int = 1400, *, unfolded: bool = True) -> Any:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
         contexts.append(context)
         page = context.new_page()
@@ -138,7 +138,8 @@ def look(reports: Path, browser: Any) -> Iterator[Callable[..., Any]]:
         page.on("pageerror", lambda error: said.append(str(error)))
         url = (reports / name / "report.html").as_uri()
         page.goto(url)
-        page.locator("summary").first.evaluate_all("found => found.forEach(each => each.click())")
+        if unfolded:
+            page.locator("summary").evaluate_all("found => found.forEach(each => each.click())")
         page.wait_for_load_state("networkidle")
         assert asked == [url]
         assert said == []
@@ -219,9 +220,10 @@ def test_it_holds_no_full_number(reports: Path, name: str) -> None:
     assert not [number for number in (*callees, *CANDIDATES, *numbers(30)) if number in page]
 
 
-def test_it_tells_of_a_quota_where_there_is_one(look: Callable[..., Any]) -> None:
-    quota = look("normal").locator("#speed + p").inner_text()
-    assert "that max_qps and the quota allowed" in quota
-    assert look("normal").locator("#speed").inner_text() == "Throughput against the quota"
-    assert look("normal").locator(".wide svg").count() == 1
+def test_it_tells_of_a_quota_where_there_is_one(look: Callable[..., Any], keep: Callable[..., None]) -> None:
+    page = look("normal", width=1100, unfolded=False)
+    assert "that max_qps and the quota allowed" in page.locator("#speed + p").inner_text()
+    assert page.locator("#speed").inner_text() == "Throughput against the quota"
+    assert page.locator(".wide svg").is_visible()
+    keep(page, "report", full_page=True)
     assert look("one_caller").locator("#speed").inner_text() == "Throughput"
