@@ -164,6 +164,7 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             "airflow_provider_ccc.links.ccc.CccConsoleLink",
             "airflow_provider_ccc.links.ccc.CccErrorCenterLink",
+            "airflow_provider_ccc.links.ccc.CccReportLink",
         ],
         "cli": ["airflow_provider_ccc.cli.get_ccc_cli_commands"],
         "task-decorators": [{"class-name": "airflow_provider_ccc.decorators.ccc.ccc_pick_task", "name": "ccc_pick"}],

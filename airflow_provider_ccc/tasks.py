@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: What holds what a task's links lead to: attributes of the operator, or XComs.
-CONSOLE_URL, ERROR_CODE = "ccc_console_url", "ccc_error_code"
+CONSOLE_URL, ERROR_CODE, REPORT_URL = "ccc_console_url", "ccc_error_code", "ccc_report_url"
 
 
 @contextmanager

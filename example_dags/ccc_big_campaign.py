@@ -18,6 +18,7 @@ from airflow_provider_ccc.sensors.ccc import CccInstanceHealthSensor
 
 SAMPLE = Path(__file__).parent / "data" / "callees.csv"
 OUTPUT = "{{ params.output_path }}/{{ run_id | replace(':', '-') }}"
+SERVED = "{% if params.output_url %}{{ params.output_url }}/{{ run_id | replace(':', '-') }}{% endif %}"
 
 
 @task
@@ -51,6 +52,7 @@ with DAG(
     params={
         "callees": Param(str(SAMPLE), type="string", title="CSV, NDJSON or Parquet file with a column callee"),
         "output_path": Param("campaigns", type="string", title="Folder or object storage address for the output"),
+        "output_url": Param("", type="string", title="Where that is served over http, for the link to the report"),
         "batch_size": Param(10_000, type="integer", minimum=1, title="Callees in a batch"),
     },
     tags=["ccc", "example"],
@@ -66,6 +68,8 @@ with DAG(
         retries=3,
         retry_delay=timedelta(seconds=30),
     ).expand(callees=batches)
-    merge = CccMergeManifestsOperator(task_id="merge", output_path=OUTPUT, batches=batches)
+    merge = CccMergeManifestsOperator(
+        task_id="merge", output_path=OUTPUT, batches=batches, report=True, output_url=SERVED
+    )
     ready >> pick >> merge
     report(merge.output)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
 
-from airflow_provider_ccc.campaign.output import MANIFEST, fingerprint_of
-from airflow_provider_ccc.campaign.parts import Tally
+from airflow_provider_ccc.campaign.output import MANIFEST, fingerprint_of, seal
+from airflow_provider_ccc.campaign.parts import Tally, completed
 from airflow_provider_ccc.campaign.ranges import Range
 from airflow_provider_ccc.campaign.storage import Folder, StorageError
+from airflow_provider_ccc.campaign.timeline import Timeline
 from airflow_provider_ccc.client.errors import CccParameterError
 
 _FILES = ("parts", "failures", "skips")
@@ -21,11 +23,12 @@ def batch_folder(batch: int) -> str:
     return f"batch-{batch:05d}"
 
 
-def merge_manifests(folder: Folder, batches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def merge_manifests(folder: Folder, batches: Sequence[Mapping[str, Any]], *, report: bool = False) -> dict[str, Any]:
     """Add the batches' manifests up, and write the result as the campaign's own.
 
     :param folder: the campaign's; each batch has a sub-folder in it.
     :param batches: the ranges that :func:`~airflow_provider_ccc.campaign.source.split_callees` made, all of them.
+    :param report: whether to write a report, too.
     :returns: the manifest, with the batches' files named from ``folder``.
     :raises CccParameterError: a batch is missing, not complete, or not of the same campaign.
     :raises StorageError: a manifest cannot be read or written.
@@ -38,14 +41,14 @@ def merge_manifests(folder: Folder, batches: Sequence[Mapping[str, Any]]) -> dic
         raise CccParameterError("batches", "were resolved with different parameters; clear the older ones")
     total = Tally()
     for manifest in manifests:
-        total.add(msgspec.convert({name: manifest[name] for name in Tally.__struct_fields__}, Tally))
+        total.add(msgspec.convert({name: manifest[name] for name in total.counts()}, Tally))
     merged = {
         "fingerprint": fingerprint_of([manifest["fingerprint"] for manifest in manifests]),
         "input_fingerprint": ranges[0].fingerprint,
         "parameters_fingerprint": manifests[0]["parameters_fingerprint"],
         "output_path": folder.description,
         "output_format": manifests[0]["output_format"],
-        **msgspec.structs.asdict(total),
+        **total.counts(),
         **{
             kind: [
                 f"{batch_folder(each.batch)}/{name}"
@@ -55,14 +58,22 @@ def merge_manifests(folder: Folder, batches: Sequence[Mapping[str, Any]]) -> dic
             for kind in _FILES
         },
         "batches": len(ranges),
+        "source": PurePath(ranges[0].path).name,
         "empty_lines": ranges[0].empty,
         "malformed": sum(manifest["malformed"] for manifest in manifests),
         "seconds": round(sum(manifest["seconds"] for manifest in manifests), 3),
         "started": min(manifest["started"] for manifest in manifests),
         "finished": max(manifest["finished"] for manifest in manifests),
     }
-    folder.write(MANIFEST, msgspec.json.format(msgspec.json.encode(merged)))
-    return merged
+    return seal(folder, merged, _timeline(folder, ranges) if report else None)
+
+
+def _timeline(folder: Folder, ranges: Sequence[Range]) -> Timeline:
+    timeline = Timeline()
+    for each in ranges:
+        for tally in completed(folder.child(batch_folder(each.batch))).values():
+            timeline.add(tally.timeline)
+    return timeline
 
 
 def _read(folder: Folder, each: Range) -> dict[str, Any]:

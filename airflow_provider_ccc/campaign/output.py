@@ -7,6 +7,7 @@
     skipped-00000.ndjson     duplicates, if any
     _campaign.json           which input and parameters the folder belongs to; written first
     _state/part-00000.json   counts; a part is complete if this is there
+    report.html              what came of it, for people; only where it is asked for
     _manifest.json           written last: the campaign is complete
 
 Readers that take a folder for a table pass over what begins with an underscore.
@@ -25,7 +26,9 @@ import msgspec
 from airflow_provider_ccc.campaign import parts
 from airflow_provider_ccc.campaign.formats import encoder_of
 from airflow_provider_ccc.campaign.parts import Part, Tally
+from airflow_provider_ccc.campaign.report import REPORT, write_report
 from airflow_provider_ccc.campaign.storage import Folder, StorageError
+from airflow_provider_ccc.campaign.timeline import Timeline
 from airflow_provider_ccc.client.errors import CccParameterError
 
 log = logging.getLogger(__name__)
@@ -119,7 +122,7 @@ class Output:
         log.warning("%s, which is replaced", what)
         # The identity stays until the new one is written, so that whoever is interrupted here starts here again.
         names = self.folder.names()
-        for name in sorted(names & {MANIFEST}):
+        for name in sorted(names & {MANIFEST, REPORT}):
             self.folder.remove(name)
         for name in sorted(self.folder.names(parts.STATES)):
             self.folder.remove(f"{parts.STATES}/{name}")
@@ -165,10 +168,11 @@ class Output:
         self.total.add(tally)
         self._completed[number] = (tally.failed > 0, tally.skipped > 0)
 
-    def finish(self, details: Mapping[str, Any]) -> dict[str, Any]:
+    def finish(self, details: Mapping[str, Any], *, report: bool = False) -> dict[str, Any]:
         """Write the manifest, which says that the campaign is complete.
 
         :param details: what to add to the counts.
+        :param report: whether to write a report, too.
         :returns: the manifest.
         """
         numbers = sorted(self._completed)
@@ -178,7 +182,7 @@ class Output:
             "parameters_fingerprint": fingerprint_of(sorted(self.identity.parameters.items())),
             "output_path": self.folder.description,
             "output_format": self._suffix,
-            **msgspec.structs.asdict(self.total),
+            **self.total.counts(),
             "parts": [parts.file_name("part", number, self._suffix) for number in numbers],
             "failures": [
                 parts.file_name("failures", number, "ndjson") for number in numbers if self._completed[number][0]
@@ -188,8 +192,28 @@ class Output:
             "started": self.identity.started,
             "finished": _now(),
         }
-        self.folder.write(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
-        return manifest
+        return seal(self.folder, manifest, self.total.timeline if report else None)
+
+    def report(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the report of a campaign that is complete, with or without one.
+
+        :returns: the manifest, which names it.
+        """
+        return seal(self.folder, manifest, self.total.timeline)
+
+
+def seal(folder: Folder, manifest: Mapping[str, Any], timeline: Timeline | None) -> dict[str, Any]:
+    """Write what says that a campaign is complete.
+
+    :param timeline: makes a report, which the manifest then names.
+    :returns: the manifest.
+    """
+    sealed = dict(manifest)
+    if timeline is not None:
+        write_report(folder, sealed, timeline)
+        sealed["report"] = REPORT
+    folder.write(MANIFEST, msgspec.json.format(msgspec.json.encode(sealed)))
+    return sealed
 
 
 def _now() -> str:

@@ -17,6 +17,7 @@ import msgspec
 
 from airflow_provider_ccc.campaign.formats import Encode, PairRow, encode_lines
 from airflow_provider_ccc.campaign.storage import Folder, StorageError
+from airflow_provider_ccc.campaign.timeline import Timeline
 from airflow_provider_ccc.client.models import DialNumberPair
 
 STATES = "_state"
@@ -54,6 +55,9 @@ class Tally(msgspec.Struct):
     :param same_city: pairs whose caller is of the callee's city; ``same_province`` likewise.
     :param callers: how often each caller was chosen, by its number.
     :param codes: the failures, by their code.
+    :param provinces: pairs by the callee's province, "" where the service named none; ``own_province`` those of them
+        whose caller is of that province.
+    :param timeline: when its callees were finished; a manifest does not have it.
     """
 
     callees: int = 0
@@ -68,10 +72,18 @@ class Tally(msgspec.Struct):
     retried: int = 0
     callers: dict[str, int] = {}
     codes: dict[str, int] = {}
+    provinces: dict[str, int] = {}
+    own_province: dict[str, int] = {}
+    timeline: Timeline = msgspec.field(default_factory=Timeline)
+
+    def counts(self) -> dict[str, Any]:
+        """Return what a manifest says of it."""
+        return {name: getattr(self, name) for name in self.__struct_fields__ if name != "timeline"}
 
     def add(self, other: Tally) -> None:
         """Add another tally to this one."""
-        for name in self.__struct_fields__:
+        self.timeline.add(other.timeline)
+        for name in self.counts():
             ours, theirs = getattr(self, name), getattr(other, name)
             if isinstance(ours, dict):
                 setattr(self, name, dict(Counter(ours) + Counter(theirs)))
@@ -152,7 +164,13 @@ class Part:
         for row in self._pairs:
             callee, caller = row.callee, row.caller
             tally.same_city += bool(callee.city) and callee.city == caller.city
-            tally.same_province += bool(callee.province) and callee.province == caller.province
+        # Few provinces, many pairs: what is alike is compared once.
+        routes = Counter((row.callee.province, row.caller.province) for row in self._pairs)
+        for (callees, callers), pairs in routes.items():
+            tally.provinces[callees] = tally.provinces.get(callees, 0) + pairs
+            if callees and callees == callers:
+                tally.own_province[callees] = pairs
+        tally.same_province = sum(tally.own_province.values())
         tally.callers = dict(Counter(row.caller.number for row in self._pairs))
         tally.codes = dict(Counter(row.code for row in self._failed))
 

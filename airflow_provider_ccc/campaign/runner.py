@@ -43,6 +43,8 @@ _PROBE = RetryPolicy(attempts=3, seconds=5.0)
 _THROTTLED_TOO_LONG = 600.0
 #: How long a run that is stopped waits for the part that is just being written.
 _LAST_WRITE = 3.0
+#: How often the pace is noted, in seconds.
+_NOTE_PACE = 0.25
 #: So many rows in a row may be passed over before others get their turn.
 _BREATH = 500
 
@@ -119,6 +121,7 @@ class Runner:
         self._failures = Counter(output.total.codes)
         self._resolved_before: PickOperation | None = None
         self._answered = time.monotonic()
+        self._epoch = time.time() - self._answered  # so that a clock that is set meanwhile makes no difference
         self._stopped = False
         self._stop: Callable[[], None] | None = None
 
@@ -160,6 +163,7 @@ class Runner:
             work = asyncio.gather(*workers)
             stop = asyncio.create_task(stopping.wait())
             reports = asyncio.create_task(self._progress.report_regularly())
+            pace = asyncio.create_task(self._note_pace())
             try:
                 await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
                 if not work.done():
@@ -167,9 +171,9 @@ class Runner:
                 work.result()
             finally:
                 self._stop = None
-                for task in (*workers, stop, reports):
+                for task in (*workers, stop, reports, pace):
                     task.cancel()
-                await asyncio.gather(work, *workers, stop, reports, return_exceptions=True)
+                await asyncio.gather(work, *workers, stop, reports, pace, return_exceptions=True)
                 self._end_writing()
         self._progress.report()
 
@@ -197,6 +201,7 @@ class Runner:
                     self._set_aside(row, part)
                 else:
                     await self._resolve(row, part)
+                    part.tally.timeline.finish(self._epoch + time.monotonic())
                 self._progress.done += 1
                 if part.finished:
                     await self._write(part)
@@ -205,6 +210,17 @@ class Runner:
                 await asyncio.sleep(0)
             if not self._room.is_set():
                 await self._room.wait()
+
+    async def _note_pace(self) -> None:
+        """Note what the quota allows, in whatever part is under way, until cancelled."""
+        before = time.monotonic()
+        while True:
+            await asyncio.sleep(_NOTE_PACE)
+            now, limit = time.monotonic(), self._pacer.limit
+            part = next((part for part in self._parts.values() if not part.finished), None)
+            if part is not None and limit is not None:
+                part.tally.timeline.allow(self._epoch + now, limit * (now - before))
+            before = now
 
     def _set_aside(self, row: Row, part: Part) -> None:
         if row.problem:
@@ -258,6 +274,7 @@ class Runner:
                 now = time.monotonic()
                 self._pacer.throttled(now, error.retry_after)
                 tally.throttled += 1
+                tally.timeline.throttle(self._epoch + now)
                 progress.throttled += 1
                 if now - self._answered > _THROTTLED_TOO_LONG:
                     raise

@@ -112,6 +112,13 @@ class Pacer:
         """The calls per second that it now aims at."""
         return self._rate
 
+    @property
+    def limit(self) -> float | None:
+        """The calls per second that ``max_qps`` and the quota allow; ``None`` as long as nothing is known of either."""
+        if self._starting:
+            return self._max if self._max < math.inf else None
+        return self._rate
+
     def delay(self, now: float) -> float:
         """Seconds until the next call may be sent; 0 or less: now."""
         delay = self._next - now

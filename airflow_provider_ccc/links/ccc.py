@@ -1,4 +1,4 @@
-"""Links on a task in Airflow's UI: to the instance's console page, and to what a failed call's code means.
+"""Links on a task in Airflow's UI: to the instance's console page, a failed call's code, and a campaign's report.
 
 What they lead to is noted by the task while it runs; a task that noted nothing has no link.
 """
@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
 from airflow_provider_ccc import compat
-from airflow_provider_ccc.tasks import CONSOLE_URL, ERROR_CODE
+from airflow_provider_ccc.tasks import CONSOLE_URL, ERROR_CODE, REPORT_URL
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
@@ -40,6 +40,16 @@ class CccErrorCenterLink(BaseOperatorLink):
         """Return the address, "" where no call failed."""
         code = _noted(operator, ti_key, ERROR_CODE)
         return f"https://error-center.aliyun.com/status/search?Keyword={quote(code)}&source=PopGw" if code else ""
+
+
+class CccReportLink(BaseOperatorLink):
+    """A campaign's report, where the task was told by ``output_url`` where its output is served."""
+
+    name = "Campaign report"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        """Return the address, "" where there is no report, or nobody serves it."""
+        return _noted(operator, ti_key, REPORT_URL)
 
 
 def console_url(described: str) -> str:

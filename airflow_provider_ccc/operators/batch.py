@@ -11,9 +11,10 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_ccc.client import checks
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.lineage import CccLineageMixin
-from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url_of
+from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, CccReportLink, console_url_of
 from airflow_provider_ccc.tasks import (
     CONSOLE_URL,
+    REPORT_URL,
     CccTaskMixin,
     is_given,
     note,
@@ -72,6 +73,10 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
     :param output_format: ``ndjson``, ``csv`` or ``parquet``.
     :param on_stale_output: what to do if ``output_path`` holds the output of other callees or parameters: ``fail`` or
         ``replace``.
+    :param report: whether to write ``report.html`` next to the manifest: what came of the campaign, for people. It
+        needs the extra ``airflow-provider-ccc[report]``.
+    :param output_url: where ``output_path`` is served over http or https (templated), for a link to the report in
+        Airflow's UI.
     :param callee_column: the column or field that holds the callee's number (templated).
     :param callees_format: ``csv``, ``ndjson`` or ``parquet``, where the file's name does not say.
     :param callees_encoding: of CSV and NDJSON files, such as ``gb18030``.
@@ -87,12 +92,13 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
         "count",
         "max_qps",
         "max_failures",
+        "output_url",
         "callee_column",
         "instance_id",
         "ccc_conn_id",
     )
     phone_number_fields: Sequence[str] = ("candidate_numbers",)
-    operator_extra_links = (CccConsoleLink(), CccErrorCenterLink())
+    operator_extra_links = (CccConsoleLink(), CccErrorCenterLink(), CccReportLink())
     ui_color = "#ff9a5c"
     ui_fgcolor = "#000000"
 
@@ -110,6 +116,8 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
         max_failures: float | str = 0,
         output_format: str = "ndjson",
         on_stale_output: OnStaleOutput = "fail",
+        report: bool = False,
+        output_url: str | None = None,
         callee_column: str = "callee",
         callees_format: str | None = None,
         callees_encoding: str = "utf-8",
@@ -129,6 +137,8 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
         self.max_failures = max_failures
         self.output_format = output_format
         self.on_stale_output = on_stale_output
+        self.report = report
+        self.output_url = output_url
         self.callee_column = callee_column
         self.callees_format = callees_format
         self.callees_encoding = callees_encoding
@@ -160,6 +170,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
         from airflow_provider_ccc.campaign.output import Identity, Output
         from airflow_provider_ccc.campaign.progress import Progress
         from airflow_provider_ccc.campaign.ranges import Range
+        from airflow_provider_ccc.campaign.report import report_link
         from airflow_provider_ccc.campaign.runner import Limits, Runner, summary
         from airflow_provider_ccc.campaign.source import open_source
         from airflow_provider_ccc.campaign.storage import open_folder
@@ -176,10 +187,13 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
             folder = open_folder(self.output_path)
             callees = self.callees.callees if isinstance(self.callees, CalleeList) else self.callees
             details: dict[str, Any] = {}
+            below = ""
             if isinstance(callees, Mapping):
                 batch = Range.load(callees).dump()
-                folder = folder.child(batch_folder(batch["batch"]))
+                below = batch_folder(batch["batch"])
+                folder = folder.child(below)
                 details["rows"] = rows_of(batch)
+            link = report_link(self.report, self.output_url, below)
             with open_source(
                 callees, column=self.callee_column, format=self.callees_format, encoding=self.callees_encoding
             ) as source:
@@ -203,9 +217,9 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
                 manifest = output.manifest()
                 if manifest is not None:
                     self.log.info("The campaign in %s is complete already; nothing is left to do", folder.description)
-                    self._tell_assets(context, manifest)
-                    self._manifest = manifest
-                    return manifest
+                    if self.report:
+                        manifest = output.report(manifest)
+                    return self._end(context, manifest, link)
                 output.clean()
                 if output.total.callees:
                     self.log.info("Going on after %d callees that earlier tries finished", output.total.callees)
@@ -217,10 +231,14 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
                     self._runner.run()
                 finally:
                     self._runner = None
-                manifest = output.finish({**summary(source, progress), **details})
+                manifest = output.finish({**summary(source, progress), **details}, report=self.report)
         for name in ("failed", "skipped"):
             if manifest[name]:
                 self.log.warning("%d callees were %s; see the files of the manifest", manifest[name], name)
+        return self._end(context, manifest, link)
+
+    def _end(self, context: Context, manifest: dict[str, Any], link: str) -> dict[str, Any]:
+        note(context, REPORT_URL, link)
         self._tell_assets(context, manifest)
         self._manifest = manifest
         return manifest

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_ccc.lineage import CccLineageMixin
-from airflow_provider_ccc.tasks import permanent_errors_end_the_task
+from airflow_provider_ccc.links.ccc import CccReportLink
+from airflow_provider_ccc.tasks import REPORT_URL, note, permanent_errors_end_the_task
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -21,16 +22,31 @@ class CccMergeManifestsOperator(CccLineageMixin, BaseOperator):
 
     :param output_path: the campaign's folder, the same as the batch operator's (templated).
     :param batches: what :func:`~airflow_provider_ccc.campaign.source.split_callees` returned (templated).
+    :param report: whether to write ``report.html`` next to the manifest: what came of the campaign, for people. It
+        needs the extra ``airflow-provider-ccc[report]``.
+    :param output_url: where ``output_path`` is served over http or https (templated), for a link to the report in
+        Airflow's UI.
     """
 
-    template_fields: Sequence[str] = ("output_path", "batches")
+    template_fields: Sequence[str] = ("output_path", "batches", "output_url")
+    operator_extra_links = (CccReportLink(),)
     ui_color = "#ff9a5c"
     ui_fgcolor = "#000000"
 
-    def __init__(self, *, output_path: Any, batches: Sequence[Mapping[str, Any]], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        output_path: Any,
+        batches: Sequence[Mapping[str, Any]],
+        report: bool = False,
+        output_url: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.output_path = output_path
         self.batches = batches
+        self.report = report
+        self.output_url = output_url
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Merge.
@@ -41,10 +57,13 @@ class CccMergeManifestsOperator(CccLineageMixin, BaseOperator):
         """
         # Imported here, because DAG files are parsed often.
         from airflow_provider_ccc.campaign.merging import merge_manifests
+        from airflow_provider_ccc.campaign.report import report_link
         from airflow_provider_ccc.campaign.storage import open_folder
 
         with permanent_errors_end_the_task():
-            manifest = merge_manifests(open_folder(self.output_path), self.batches)
+            link = report_link(self.report, self.output_url)
+            manifest = merge_manifests(open_folder(self.output_path), self.batches, report=self.report)
+        note(context, REPORT_URL, link)
         self.log.info(
             "%d callees in %d batches: %d resolved, %d failed, %d skipped",
             manifest["callees"],

@@ -68,12 +68,18 @@ def page(browser: Any, airflow: RunningAirflow, request: pytest.FixtureRequest) 
 
 
 @pytest.fixture
-def screenshot(page: Any) -> Callable[[str], None]:
+def keep() -> Callable[..., None]:
     """Keep a picture in docs/images if CCC_SCREENSHOTS=1 asks for it; a plain test run writes nothing there."""
 
-    def take(name: str) -> None:
+    def take(page: Any, name: str, *, full_page: bool = False) -> None:
         if os.environ.get("CCC_SCREENSHOTS") == "1":
             IMAGES.mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=str(IMAGES / f"{name}.png"), animations="disabled")
+            page.screenshot(path=str(IMAGES / f"{name}.png"), animations="disabled", full_page=full_page)
 
     return take
+
+
+@pytest.fixture
+def screenshot(page: Any, keep: Callable[..., None]) -> Callable[[str], None]:
+    """Do so with Airflow's page."""
+    return lambda name: keep(page, name)

@@ -216,6 +216,26 @@ def test_the_link_to_the_console(page: Any, runs: list[str]) -> None:
     expect(link(page, "Error center")).to_have_count(0)
 
 
+def test_the_link_to_the_report(page: Any, campaign: Path) -> None:
+    """Of a campaign that several tasks shared."""
+    conf = {
+        "callees": str(campaign / "callees.csv"),
+        "output_path": str(campaign / "shared"),
+        "output_url": "https://files.example.com/shared",
+        "batch_size": 1,
+    }
+    triggered = page.request.post("/api/v2/dags/ccc_big_campaign/dagRuns", data={"logical_date": None, "conf": conf})
+    assert triggered.ok, triggered.text()
+    run = triggered.json()["dag_run_id"]
+    wait_for_the_run(page, run, dag="ccc_big_campaign")
+    page.goto(f"/dags/ccc_big_campaign/runs/{quote(run)}/tasks/merge/details")
+    folder = run.replace(":", "-")
+    expect(link(page, "Campaign report")).to_have_attribute(
+        "href", f"https://files.example.com/shared/{folder}/report.html"
+    )
+    assert "in 2 batches" in (campaign / "shared" / folder / "report.html").read_text(encoding="utf-8")
+
+
 def test_the_link_to_the_error_center(page: Any) -> None:
     """Of a run that asks for an instance which is not there."""
     extra = {"extra": json.dumps({"instance_id": "nowhere"})}

@@ -8,6 +8,7 @@ from airflow_provider_ccc.campaign import parts
 from airflow_provider_ccc.campaign.formats import encoder_of
 from airflow_provider_ccc.campaign.parts import FailedRow, Part, SkippedRow, Tally
 from airflow_provider_ccc.campaign.storage import LocalFolder, StorageError
+from airflow_provider_ccc.campaign.timeline import Timeline
 from airflow_provider_ccc.client.models import DialNumberPair, PhoneNumber
 
 BEIJING = PhoneNumber("01089767654", "北京", "北京")
@@ -37,6 +38,9 @@ def a_part() -> Part:
     """Give part 3, of five rows that came in disorder: two resolved, two failed, and one skipped."""
     part = Part(3, 5)
     part.tally.calls, part.tally.throttled = 7, 2
+    for event, now in ((part.tally.timeline.finish, (1.5, 2.5)), (part.tally.timeline.throttle, (2.0, 2.1))):
+        for moment in now:
+            event(moment)
     part.failed(FailedRow(20, "InvalidArgument", "malformed", "", {"callee": "x"}), asked=False)
     part.resolved(19, [DialNumberPair(SUZHOU, NANJING), DialNumberPair(SUZHOU, SUZHOU)], "R-19", {"id": 19})
     part.skipped(SkippedRow(18, "duplicate", {"id": 18}))
@@ -76,6 +80,9 @@ def test_a_part_is_written_in_the_sources_order_and_its_state_last(tmp_path):
         retried=2,
         callers={NANJING.number: 1, SUZHOU.number: 1, NOWHERE.number: 1},
         codes={"NoPairs": 1, "InvalidArgument": 1},
+        provinces={"": 1, "江苏": 2},
+        own_province={"江苏": 2},
+        timeline=Timeline(begun=1.5, ended=2.5, finished={1: 1, 2: 1}, throttled={2: 2}),
     )
 
 
@@ -102,9 +109,11 @@ def test_a_part_that_is_not_whole_is_not_complete(tmp_path, refused):
 
 
 def test_tallies_are_added():
-    total = Tally(callees=3, calls=4, callers={"a": 1}, codes={"x": 2})
-    total.add(Tally(callees=2, calls=1, retried=1, callers={"a": 2, "b": 1}))
-    assert total == Tally(callees=5, calls=5, retried=1, callers={"a": 3, "b": 1}, codes={"x": 2})
+    total = Tally(callees=3, calls=4, callers={"a": 1}, codes={"x": 2}, timeline=Timeline(finished={1: 1}))
+    total.add(Tally(callees=2, calls=1, retried=1, callers={"a": 2, "b": 1}, timeline=Timeline(finished={1: 2})))
+    expected = Tally(callees=5, calls=5, retried=1, callers={"a": 3, "b": 1}, codes={"x": 2})
+    expected.timeline.finished = {1: 3}
+    assert total == expected
     assert Tally() == Tally(callers={}, codes={})  # none shares another's
 
 

@@ -1,0 +1,230 @@
+"""The report's page and charts; whole campaigns' reports are looked at in tests/system/test_report.py."""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from typing import Any
+
+import pytest
+
+from airflow_provider_ccc.campaign import charts
+from airflow_provider_ccc.campaign.charts import bars, clock, throughput
+from airflow_provider_ccc.campaign.report import render, report_link
+from airflow_provider_ccc.campaign.timeline import Timeline
+from airflow_provider_ccc.client.errors import CccParameterError
+
+START = 1_700_000_000.0
+CALLERS = {"01089767654": 600, "02160664656": 150, "4001234567": 50}
+
+
+def manifest(**changes: Any) -> dict[str, Any]:
+    """Give a manifest of 1,000 callees of whom 800 are resolved."""
+    return {
+        "source": "callees.csv",
+        "output_format": "ndjson",
+        "callees": 1000,
+        "resolved": 800,
+        "failed": 150,
+        "skipped": 50,
+        "pairs": 800,
+        "same_city": 200,
+        "same_province": 240,
+        "calls": 1000,
+        "throttled": 100,
+        "retried": 0,
+        "callers": CALLERS,
+        "codes": {"NoPairs": 100, "InvalidArgument": 50},
+        "provinces": {"北京": 300, "江苏": 480, "": 20},
+        "own_province": {"北京": 240},
+        "parts": ["part-00000.ndjson"],
+        "empty_lines": 0,
+        "started": "2026-11-25T04:00:00+00:00",
+        "finished": "2026-11-25T04:10:00+00:00",
+    } | changes
+
+
+def timeline(seconds: int = 10) -> Timeline:
+    made = Timeline()
+    for moment in range(seconds):
+        for place in range(90):
+            made.finish(START + moment + place / 90)
+        made.throttle(START + moment)
+        made.allow(START + moment, 100)
+    return made
+
+
+def text(page: str) -> str:
+    """What is read of a page."""
+    body = page[page.index("<body>") :]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub(r"<svg.*?</svg>", "", body, flags=re.DOTALL)))
+
+
+def test_what_a_campaign_manager_asks_for():
+    shown = text(render(manifest(), timeline()))
+    for what in (
+        "Resolved 80.0 % 800 callees",
+        "Failed 15.0 % 150 callees",
+        "Same city 25.0 % 200 of 800 pairs",
+        "Same province 30.0 % 240 of 800 pairs",
+        "NoPairs The service picked no number: check that the candidates or skill groups may call out. 100",
+        "010****7654 600 75.0 % 2.25 ×",
+        "江苏 480 60.0 % 0.0 %",
+        "北京 300 37.5 % 80.0 %",
+        "not known 20 2.5 % 0.0 %",
+        "Throughput against the quota",
+        "1,000 calls; 100 of them (10.0 %) were refused for the quota",
+        "% of the 100/s that max_qps and the quota allowed",
+    ):
+        assert what in shown
+
+
+def test_it_says_what_is_worth_doing():
+    shown = text(render(manifest(), timeline()))
+    assert "100 of 150 failures have the code NoPairs. The service picked no number" in shown
+    assert "The caller 010****7654 was used 75.0 % of the time, where an even share is 33.3 %" in shown
+    assert "All 480 pairs with callees in 江苏 have a caller from elsewhere" in shown
+    even = manifest(
+        failed=0, codes={}, callers={"01089767654": 401, "02160664656": 399}, own_province={"北京": 299, "江苏": 470}
+    )
+    assert "<aside" not in render(even, timeline())
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("InvalidArgument", "malformed"),
+        ("UnexpectedAnswer", "cannot be right"),
+        ("InternalService.CTI", "failed for the moment"),
+        ("InvalidParameter", "refused the request"),
+        ("Whatever.Else", "refused the request"),
+    ],
+)
+def test_every_code_comes_with_advice(code, says):
+    shown = text(render(manifest(codes={code: 150}), timeline()))
+    assert f"All failures have the code {code}." in shown
+    assert shown.count(says) == 2
+
+
+def test_a_campaign_without_a_quota_claims_none():
+    free = timeline()
+    free.allowed.clear()
+    shown = text(render(manifest(), free))
+    assert "against the quota" not in shown
+    assert "allowed" not in shown
+
+
+def test_a_campaign_in_which_nobody_was_asked():
+    nobody = manifest(
+        resolved=0, failed=950, pairs=0, same_city=0, same_province=0, calls=0, throttled=0, callers={}, provinces={}
+    )
+    shown = text(render(nobody | {"own_province": {}, "codes": {"InvalidArgument": 950}}, Timeline()))
+    for what in (
+        "There are no pairs.",
+        "No caller was used.",
+        "The service was asked about nobody.",
+        "Same city – 0 of 0",
+    ):
+        assert what in shown
+
+
+def test_many_callers_are_summed_up():
+    callers = {f"0108976{number:04d}": 10 for number in range(80)}
+    shown = text(render(manifest(callers=callers), timeline()))
+    assert "80 callers were used; an even share is 10 pairs each" in shown
+    assert "60 others 600 75.0 %" in shown
+    assert shown.count("1.00 ×") == 20
+
+
+def test_it_holds_no_full_number_and_no_markup_of_others():
+    hostile = manifest(
+        source="callees of 13800138000.csv",
+        codes={"<script>alert(1)</script>": 100, "No.13800138000": 50},
+        provinces={"<b>&": 800},
+        own_province={},
+    )
+    page = render(hostile, timeline())
+    for number in ("13800138000", *CALLERS):
+        assert number not in page
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert "&lt;b&gt;&amp;" in page
+
+
+def test_it_names_no_address_and_runs_nothing():
+    page = render(manifest(batches=3), timeline())
+    assert not re.search(r"https?:|//|<script|\bsrc=|url\(|@import|\bon[a-z]+=", page)
+    assert re.findall(r'href="([^"]*)"', page) == ["data:,"]
+    assert not re.findall(r'id="([^"]+)"(?=.*id="\1")', page, flags=re.DOTALL)  # each id once
+
+
+def test_the_same_figures_make_the_same_page():
+    assert render(manifest(), timeline()) == render(manifest(), timeline())
+
+
+def test_a_long_campaign_has_a_small_page():
+    assert len(render(manifest(), timeline(20_000)).encode()) < 100_000
+
+
+def test_charts_draw_each_row_in_the_pages_colours():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        svg = bars("Pairs <&>", [("江苏", 1234, 0), ("北京", 500, 300)])
+    assert re.findall(r"<text [^>]*>([^<]*)</text>", svg) == ["江苏", "1,234", "北京", "500"]
+    assert svg.count("var(--series)") == svg.count("var(--rest)") == 2
+    assert not re.search(r"#[0-9a-f]{6}|xmlns", svg)
+    assert 'aria-label="Pairs &lt;&amp;&gt;"' in svg
+
+
+def test_a_chart_marks_pauses_and_time_in_units_that_people_count_in():
+    made = timeline(600)
+    for moment in range(5000, 5030):
+        made.finish(START + moment)
+    svg = throughput("Speed", made.runs(60), width=1000)
+    assert svg.count("stroke-dasharray: 1,2") == 1
+    marks = re.findall(r"<text [^>]*>([^<]*)</text>", svg)
+    assert marks[:11] == ["0 s", *(f"{minute}:00" for minute in range(1, 11))]
+    assert [clock(seconds) for seconds in (0, 59, 125, 3725)] == ["0 s", "59 s", "2:05", "1:02:05"]
+
+
+def test_without_matplotlib_the_extra_is_named_before_anything(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "matplotlib.figure", raising=False)
+    with pytest.raises(CccParameterError, match=r"report: needs matplotlib: install airflow-provider-ccc\[report\]"):
+        charts.require_matplotlib()
+    assert report_link(False, None) == ""
+
+
+@pytest.mark.parametrize(
+    ("report", "output_url", "below", "link"),
+    [
+        (True, "https://files.example.com/c/", "", "https://files.example.com/c/report.html"),
+        (True, "http://files:8000", "batch-00001", "http://files:8000/batch-00001/report.html"),
+        (False, "https://files.example.com/c", "", ""),
+        (True, None, "", ""),
+        (True, "", "", ""),  # what a template renders nothing to
+    ],
+)
+def test_where_the_report_is_served(report, output_url, below, link):
+    assert report_link(report, output_url, below) == link
+
+
+@pytest.mark.parametrize(
+    ("report", "output_url", "says"),
+    [
+        ("yes", None, "report: must be True or False, not 'yes'"),
+        (True, "ftp://example.com", "output_url: must be an address"),
+        (True, "/data/campaigns", "output_url: must be an address"),
+        (True, "https://", "output_url: must be an address"),
+        (True, 1, "output_url: must be an address"),
+        (True, "javascript:alert(1)", "output_url: must be an address"),
+        (False, "nowhere", "output_url: must be an address"),
+        (True, "https://user:secret@example.com", "output_url: must have no user"),
+        (True, "https://example.com/?signature=secret", "output_url: must have no user, password, query"),
+    ],
+)
+def test_what_is_no_report_and_no_address_of_one(report, output_url, says):
+    with pytest.raises(CccParameterError, match=says) as caught:
+        report_link(report, output_url)
+    assert "secret" not in str(caught.value)
