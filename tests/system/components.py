@@ -36,16 +36,21 @@ class RunningAirflow:
         self.environment = environment
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, name: str, *arguments: str, folder: Path | None = None, settings: Mapping[str, str] = {}
+    ) -> subprocess.Popen[bytes]:
         """Start a component, in a session of its own, so that what it starts can be ended with it.
 
         :param name: what it is called here, and its log.
         :param arguments: of the command ``airflow``; by default the name.
+        :param folder: its working directory; by default this process's.
+        :param settings: further environment variables.
         """
         with (self.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "airflow", *(arguments or (name,))],
-                env=self.environment,
+                cwd=folder,
+                env={**self.environment, **settings},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
