@@ -108,7 +108,7 @@ def running_airflow(
     """
     (folder / "logs").mkdir(parents=True)
     url = f"http://127.0.0.1:{free_port()}"
-    airflow = RunningAirflow(url, folder / "logs", _environment(folder, url, dags) | settings)
+    airflow = RunningAirflow(url, folder / "logs", environment(folder, url, dags) | settings)
     with (folder / "logs" / "migrate.log").open("w") as log:
         subprocess.run(
             [sys.executable, "-m", "airflow", "db", "migrate"],
@@ -127,7 +127,7 @@ def running_airflow(
         _end(list(airflow.processes.values()))
 
 
-def _environment(folder: Path, url: str, dags: Path) -> dict[str, str]:
+def environment(folder: Path, url: str, dags: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     return kept | {
         "AIRFLOW_HOME": str(folder / "airflow"),
