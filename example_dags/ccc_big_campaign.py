@@ -57,15 +57,16 @@ with DAG(
     doc_md=__doc__,
 ):
     ready = CccInstanceHealthSensor(task_id="instance_ready", poke_interval=15, timeout=600)
-    batches = split()
+    batches, numbers = split(), own_numbers()
     pick = CccPickOutboundNumbersBatchOperator.partial(
         task_id="pick",
         output_path=OUTPUT,
-        candidate_numbers=own_numbers(),
+        candidate_numbers=numbers,
         max_failures=0.01,
         retries=3,
         retry_delay=timedelta(seconds=30),
     ).expand(callees=batches)
     merge = CccMergeManifestsOperator(task_id="merge", output_path=OUTPUT, batches=batches)
-    ready >> pick >> merge
+    ready >> numbers
+    pick >> merge
     report(merge.output)
