@@ -53,6 +53,8 @@ with DAG(
         "output_path": Param("campaigns", type="string", title="Folder or object storage address for the output"),
         "batch_size": Param(10_000, type="integer", minimum=1, title="Callees in a batch"),
     },
+    # A worker may be lost under any task, and a database or the service be away for a while.
+    default_args={"retries": 3, "retry_delay": timedelta(seconds=30)},
     tags=["ccc", "example"],
     doc_md=__doc__,
 ):
@@ -63,8 +65,6 @@ with DAG(
         output_path=OUTPUT,
         candidate_numbers=numbers,
         max_failures=0.01,
-        retries=3,
-        retry_delay=timedelta(seconds=30),
     ).expand(callees=batches)
     merge = CccMergeManifestsOperator(task_id="merge", output_path=OUTPUT, batches=batches)
     ready >> numbers

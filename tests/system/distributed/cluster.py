@@ -98,22 +98,26 @@ class Cluster:
         self.simulator = simulator
         #: How often a component that had ended was started again.
         self.revived: Counter[str] = Counter()
-        self._arguments: dict[str, tuple[Sequence[str], dict[str, Any]]] = {}
 
-    def start_worker(self, name: str) -> None:
-        """Start a worker, with a name, a working directory and a port for its logs of its own."""
+    def start(self, name: str) -> None:
+        """Start a component; a worker with a name, a working directory and a port for its logs of its own."""
+        if name not in WORKERS:
+            self.airflow.start(name)
+            return
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         self.airflow.start(
             name,
-            *("celery", "worker", "--celery-hostname", name, "--without-gossip", "--without-mingle"),
+            *("celery", "worker", "--celery-hostname", name),
             folder=folder,
             settings={"CCC_HOSTNAME": name, "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port())},
         )
 
     def kill(self, name: str) -> None:
-        """End a component and all that it started with SIGKILL, as if its machine were gone."""
-        process = self.airflow.processes[name]
+        """End a component and all that it started with SIGKILL, as if its machine were gone for good."""
+        process = self.airflow.processes.pop(name, None)
+        if process is None or process.poll() is not None:
+            return
         everything = [psutil.Process(process.pid)]
         everything += everything[0].children(recursive=True)
         for each in everything:
@@ -127,10 +131,13 @@ class Cluster:
             if process.poll() is None:
                 continue
             self.revived[name] += 1
-            if name in WORKERS:
-                self.start_worker(name)
-            else:
-                self.airflow.start(name)
+            self.start(name)
+
+    def processes(self) -> dict[str, int]:
+        """Give the ids of all processes that were started, by name."""
+        services = (self.postgresql, self.redis, self.store, self.simulator)
+        found = {**self.airflow.processes, **{each.name: each.process for each in services if each.process}}
+        return {name: process.pid for name, process in found.items()}
 
     # --- campaigns ----------------------------------------------------------------------------------------------------
 
@@ -188,9 +195,8 @@ class Cluster:
         raise TimeoutError(f"not within {seconds:.0f} seconds: {what} ({problem})\n{self.airflow.tails()}")
 
     def parts(self, run: str) -> int:
-        """Count the parts that a run has completed so far."""
-        listed = self.store.client().list_objects_v2(Bucket=ObjectStore.BUCKET, Prefix=f"output/{run}/")
-        return sum("/_state/part-" in each["Key"] for each in listed.get("Contents", ()))
+        """Count the parts that a run, or one of its batches, has completed so far."""
+        return sum("/_state/part-" in name for name in self.store.names(f"output/{run}/"))
 
     def manifest(self, run: str) -> dict[str, Any]:
         """Read the merged manifest."""
@@ -200,6 +206,11 @@ class Cluster:
         """Count how often each callee stands in the merged output."""
         names = self.manifest(run)["parts"]
         return numbers(self.store.get(f"output/{run}/{name}") for name in names)
+
+    def forget(self, run: str) -> None:
+        """Remove what a run has put into the object store."""
+        self.store.remove(f"input/{run}.csv")
+        self.store.remove(f"output/{run}/")
 
     def log_of(self, run: str, task: str = "pick") -> str:
         """Read the logs of all tries of a task."""
@@ -244,6 +255,10 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
         }
         airflow = stack.enter_context(running_airflow(folder / "home", dag_id=DAG_ID, settings=settings))
         cluster = Cluster(folder, airflow, *services)
-        for worker in WORKERS:
-            cluster.start_worker(worker)
-        yield cluster
+        try:
+            for worker in WORKERS:
+                cluster.start(worker)
+            yield cluster
+        finally:
+            for worker in WORKERS:  # their tasks are in sessions of their own
+                cluster.kill(worker)

@@ -203,6 +203,16 @@ class ObjectStore(Service):
     def get(self, key: str) -> bytes:
         return bytes(self.client().get_object(Bucket=self.BUCKET, Key=key)["Body"].read())
 
+    def names(self, prefix: str) -> list[str]:
+        """List the objects whose names begin like this."""
+        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.BUCKET, Prefix=prefix)
+        return [each["Key"] for page in pages for each in page.get("Contents", ())]
+
+    def remove(self, prefix: str) -> None:
+        """Remove the objects whose names begin like this."""
+        for name in self.names(prefix):
+            self.client().delete_object(Bucket=self.BUCKET, Key=name)
+
     def refuse_writes(self, refuse: bool) -> int:
         """Begin or cease to refuse writes with a 503, and tell how many were refused so far."""
         with urllib.request.urlopen(f"{self.url}/refuse?{int(refuse)}", data=b"", timeout=30) as answer:  # noqa: S310
@@ -212,12 +222,18 @@ class ObjectStore(Service):
 class Simulator(Service):
     """``python -m airflow_provider_ccc.simulator``.
 
-    :param options: of its command line; they may be changed before it is started again.
+    :param options: of its command line.
     """
 
     def __init__(self, logs: Path, *options: str) -> None:
         super().__init__("simulator", logs)
-        self.options = options
+        self._options = options
+
+    def restart(self, *options: str) -> None:
+        """Have it run with other options."""
+        self.stop()
+        self._options = options
+        self.start()
 
     def command(self) -> Sequence[str]:
-        return [sys.executable, "-m", "airflow_provider_ccc.simulator", "--port", str(self.port), *self.options]
+        return [sys.executable, "-m", "airflow_provider_ccc.simulator", "--port", str(self.port), *self._options]
