@@ -27,7 +27,7 @@ unexport AIRFLOW_HOME
 unexport AIRFLOW_CONFIG
 unexport PYTHONPATH
 
-.PHONY: help demo test test-versions screenshots env lint format types docs docs-serve dist check-dist bench simulator constraints clean
+.PHONY: help demo test test-versions screenshots env lint format types docs docs-serve dist check-dist bench soak simulator constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -86,6 +86,9 @@ check-dist: dist ## install what was built into an empty environment, where Airf
 
 bench: env ## measure speed, memory and pace against the alternatives; about 25 minutes (ARGS="--quick")
 	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: env ## run campaigns on a distributed Airflow under random faults (MINUTES=30); needs PostgreSQL and Redis
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30) $(ARGS)
 
 simulator: env ## run the local CCC on port 8790
 	$(BIN)/python -m airflow_provider_ccc.simulator $(ARGS)

@@ -59,8 +59,9 @@ class Record:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--qps", type=int, required=True)
+    parser.add_argument("--port", type=int, default=0)
     record = Record()
-    settings = SimulatorSettings(qps=parser.parse_args().qps, journal_size=0)
+    settings = SimulatorSettings(**vars(parser.parse_args()), journal_size=0)
     with running(settings, wrap=record.around) as simulator:
         print(simulator.url, flush=True)
         for _ in sys.stdin:

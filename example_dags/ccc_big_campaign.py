@@ -55,21 +55,22 @@ with DAG(
         "output_url": Param("", type="string", title="Where that is served over http, for the link to the report"),
         "batch_size": Param(10_000, type="integer", minimum=1, title="Callees in a batch"),
     },
+    # A worker may be lost under any task, and a database or the service be away for a while.
+    default_args={"retries": 3, "retry_delay": timedelta(seconds=30)},
     tags=["ccc", "example"],
     doc_md=__doc__,
 ):
     ready = CccInstanceHealthSensor(task_id="instance_ready", poke_interval=15, timeout=600)
-    batches = split()
+    batches, numbers = split(), own_numbers()
     pick = CccPickOutboundNumbersBatchOperator.partial(
         task_id="pick",
         output_path=OUTPUT,
-        candidate_numbers=own_numbers(),
+        candidate_numbers=numbers,
         max_failures=0.01,
-        retries=3,
-        retry_delay=timedelta(seconds=30),
     ).expand(callees=batches)
     merge = CccMergeManifestsOperator(
         task_id="merge", output_path=OUTPUT, batches=batches, report=True, output_url=SERVED
     )
-    ready >> pick >> merge
+    ready >> numbers
+    pick >> merge
     report(merge.output)

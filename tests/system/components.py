@@ -36,16 +36,21 @@ class RunningAirflow:
         self.environment = environment
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, name: str, *arguments: str, folder: Path | None = None, settings: Mapping[str, str] = {}
+    ) -> subprocess.Popen[bytes]:
         """Start a component, in a session of its own, so that what it starts can be ended with it.
 
         :param name: what it is called here, and its log.
         :param arguments: of the command ``airflow``; by default the name.
+        :param folder: its working directory; by default this process's.
+        :param settings: further environment variables.
         """
         with (self.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "airflow", *(arguments or (name,))],
-                env=self.environment,
+                cwd=folder,
+                env={**self.environment, **settings},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -103,7 +108,7 @@ def running_airflow(
     """
     (folder / "logs").mkdir(parents=True)
     url = f"http://127.0.0.1:{free_port()}"
-    airflow = RunningAirflow(url, folder / "logs", _environment(folder, url, dags) | settings)
+    airflow = RunningAirflow(url, folder / "logs", environment(folder, url, dags) | settings)
     with (folder / "logs" / "migrate.log").open("w") as log:
         subprocess.run(
             [sys.executable, "-m", "airflow", "db", "migrate"],
@@ -122,7 +127,7 @@ def running_airflow(
         _end(list(airflow.processes.values()))
 
 
-def _environment(folder: Path, url: str, dags: Path) -> dict[str, str]:
+def environment(folder: Path, url: str, dags: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     return kept | {
         "AIRFLOW_HOME": str(folder / "airflow"),

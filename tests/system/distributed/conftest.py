@@ -1,0 +1,46 @@
+"""One cluster for all tests of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_provider_ccc.compat import AIRFLOW
+from tests.system.distributed.cluster import WORKERS, Cluster, running_cluster
+from tests.system.distributed.services import missing
+
+
+@pytest.fixture(scope="package")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    # One line for all tests. CI requires all: without these programs it fails there.
+    if AIRFLOW < (3, 0):
+        pytest.skip("the distributed deployment is not tested: Airflow 2 has other components")
+    if (names := missing()) and os.environ.get("CCC_REQUIRE_ALL") != "1":
+        pytest.skip(
+            f"the distributed deployment is not tested: there is no {' and no '.join(names)}"
+            " (Debian: apt-get install postgresql redis-server)"
+        )
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(running: Cluster, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """The cluster, whole again after each test; one that failed reports the ends of the logs."""
+    failed_before = request.session.testsfailed
+    yield running
+    if request.session.testsfailed > failed_before:
+        print(running.airflow.tails())  # noqa: T201 - pytest shows it with the failure
+    for worker in WORKERS:
+        if worker not in running.airflow.processes:
+            running.start(worker)
+
+
+@pytest.fixture
+def slow_service(cluster: Cluster) -> Iterator[None]:
+    """Have campaigns last long enough for something to happen to them."""
+    cluster.simulator.restart("--qps", "250")
+    yield
+    cluster.simulator.restart()
