@@ -7,7 +7,9 @@ night. The same figures always make the same bytes.
 from __future__ import annotations
 
 import io
+import math
 import re
+import statistics
 import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
@@ -96,24 +98,28 @@ def throughput(name: str, runs: Sequence[Sequence[Span]], *, width: int) -> str:
     height = 240
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
     axes = figure.add_axes((46 / width, 36 / height, (width - 58) / width, (height - 48) / height))
-    begins, top, total = 0.0, 0.0, sum(span.seconds for run in runs for span in run)
+    spans = [span for run in runs for span in run]
+    total = sum(span.seconds for span in spans)
+    top = 1.1 * max(allowed(spans) or 0.0, *(max(span.finished, span.throttled) / span.seconds for span in spans))
+    begins = 0.0
     for number, run in enumerate(runs):
         edges = [begins]
         for span in run:
             edges.append(edges[-1] + span.seconds)
         finished = [span.finished / span.seconds for span in run]
         throttled = [span.throttled / span.seconds for span in run]
-        allowed = [float("nan") if span.allowed is None else span.allowed / span.seconds for span in run]
         axes.stairs(finished, edges, fill=True, color=SERIES, alpha=0.25)
         axes.stairs(finished, edges, baseline=None, color=SERIES, linewidth=2)
         if any(throttled):
             axes.stairs(throttled, edges, fill=True, color=BAD)
-        axes.stairs(allowed, edges, baseline=None, color=LIMIT, linewidth=1.5, linestyle=(0, (5, 3)))
-        top = max(top, *finished, *(rate for rate in allowed if rate == rate))
+        # As long as calls were held up by other things, pacing may have thought of any speed: such is off the scale.
+        limits = [span.allowed / span.seconds if span.allowed is not None else math.nan for span in run]
+        limits = [limit if limit <= top else math.nan for limit in limits]
+        axes.stairs(limits, edges, baseline=None, color=LIMIT, linewidth=1.5, linestyle=(0, (5, 3)))
         if number:
             axes.axvline(begins, color=INK, linewidth=1, linestyle=(0, (1, 2)))
         begins = edges[-1]
-    axes.set(xlim=(0, total), ylim=(0, top * 1.08 or 1))
+    axes.set(xlim=(0, total), ylim=(0, top))
     axes.xaxis.set_major_locator(MultipleLocator(next(step for step in _steps() if total / step <= width / 90)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds)))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=top > 5))
@@ -125,6 +131,12 @@ def throughput(name: str, runs: Sequence[Sequence[Span]], *, width: int) -> str:
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(LINE)
     return _svg(figure, name)
+
+
+def allowed(spans: Sequence[Span]) -> float | None:
+    """Say how many calls per second were allowed, as a rule; ``None`` where that is not known."""
+    rates = [span.allowed / span.seconds for span in spans if span.allowed is not None]
+    return statistics.median(rates) if rates else None
 
 
 def _steps() -> Iterator[int]:

@@ -145,17 +145,16 @@ def _speed(manifest: Mapping[str, Any], timeline: Timeline) -> dict[str, Any] | 
         return None
     spans = [span for run in runs for span in run]
     seconds = sum(span.seconds for span in spans)
-    known = [(span, span.allowed) for span in spans if span.allowed is not None]
-    allowed = sum(calls for _, calls in known)
+    mean = sum(timeline.finished.values()) / seconds
+    allowed = charts.allowed(spans)
     name = "Callees finished per second, over time"
     return {
         "spans": spans,
         "seconds": seconds,
-        "mean": sum(timeline.finished.values()) / seconds,
+        "mean": mean,
         "peak": max(span.finished / span.seconds for span in spans),
         "pauses": len(runs) - 1,
-        "used": sum(span.finished for span, _ in known) / allowed if allowed else None,
-        "allowed": allowed / sum(span.seconds for span, _ in known) if known else None,
+        "allowed": allowed,
         "throttled": sum(timeline.throttled.values()),
         "wide": _chart(charts.throughput(name, runs, width=_WIDE)),
         "narrow": _chart(charts.throughput(name, runs, width=_NARROW)),

@@ -77,6 +77,7 @@ def test_what_differs_between_airflow_versions_is_left_to_common_compat_and_one_
 def test_a_dag_file_brings_nothing_heavy_along(module):
     heavy = (
         "aiohttp",
+        "matplotlib",
         "pyarrow",
         "zstandard",
         "fsspec",

@@ -107,6 +107,17 @@ def test_every_code_comes_with_advice(code, says):
     assert shown.count(says) == 2
 
 
+def test_what_pacing_wrongly_thought_of_is_off_the_scale():
+    guessed = timeline(60)
+    drawn = render(manifest(), guessed).count("stroke-dasharray: 7.5,4.5")
+    for moment in range(3, 10):
+        guessed.allow(START + moment, 5000)
+    page = render(manifest(), guessed)
+    assert page.count("stroke-dasharray: 7.5,4.5") == drawn
+    assert "of the 100/s that" in text(page)
+    assert not re.search(r">[0-9],?000</text>", page)
+
+
 def test_a_campaign_without_a_quota_claims_none():
     free = timeline()
     free.allowed.clear()

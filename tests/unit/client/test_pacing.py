@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from airflow_provider_ccc.client.errors import CccParameterError
-from airflow_provider_ccc.client.pacing import INITIAL_RATE, LONGEST_PAUSE, Gate, Pacer, cut, growth
+from airflow_provider_ccc.client.pacing import INITIAL_RATE, LONGEST_PAUSE, START_THROTTLED, Gate, Pacer, cut, growth
 from tests.unit.client.quotas import FixedWindows, Sender, SlidingWindow, TokenBucket, Unlimited, outcome, simulate
 
 SEEDS = [1, 2, 3]
@@ -25,6 +25,15 @@ def test_a_limit_that_is_none_is_refused(value):
 @pytest.mark.parametrize("limit", [0.05, 1, 30])
 def test_the_rate_never_exceeds_the_limit(limit):
     assert Pacer(limit).rate == limit
+
+
+def test_what_is_allowed_is_known_once_the_quota_is_found():
+    pacer, capped = Pacer(), Pacer(30)
+    assert (pacer.limit, capped.limit) == (None, 30)
+    for place in range(START_THROTTLED):
+        assert pacer.limit is None
+        pacer.throttled(place / 100)
+    assert pacer.limit == pacer.rate
 
 
 class TestLaw:
