@@ -18,6 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -71,6 +72,25 @@ ENDS: Faults = {
 # --- growth -----------------------------------------------------------------------------------------------------------
 
 
+class Grown(NamedTuple):
+    """How much more a process holds in the last third of its samples than in the first, by their medians.
+
+    :param memory: bytes at first.
+    :param grown: bytes more.
+    :param files: open files at first.
+    :param opened: open files more.
+    :param much: whether that is too much.
+    """
+
+    name: str
+    samples: int
+    memory: float
+    grown: float
+    files: float
+    opened: float
+    much: bool
+
+
 @dataclass
 class Growth:
     """What processes hold, at quiet moments; a process that was started again is another one."""
@@ -84,25 +104,23 @@ class Growth:
                 # Some have children that come and go.
                 self.samples[name, pid].append(min(_held(psutil.Process(pid)) for _ in range(3)))
 
-    def rows(self) -> list[tuple[str, int, float, int, float, float, bool]]:
-        """Say of each name's longest-lived process: samples, MB at first and grown by, files, and whether that is much.
+    def rows(self) -> list[Grown]:
+        """Judge the longest-lived process of each name, by its samples but the first: what it holds once it is warm.
 
-        At first is the median of the samples' first third, without the very first; grown by is up to the last third's.
+        Those that did not live for four samples are left out.
         """
         longest: dict[str, Sequence[tuple[int, int]]] = {}
         for (name, _), samples in self.samples.items():
-            if len(samples) > len(longest.get(name, ())):
+            if len(samples) > max(3, len(longest.get(name, ()))):
                 longest[name] = samples
         rows = []
         for name, samples in longest.items():
-            settled = samples[1:]
-            third = len(settled) // 3
-            if not third:
-                continue
-            (memory, files), (memory_after, files_after) = _median(settled[:third]), _median(settled[-third:])
+            third = (len(samples) - 1) // 3
+            memory, files = _median(samples[1 : 1 + third])
+            memory_after, files_after = _median(samples[-third:])
             grown, opened = memory_after - memory, files_after - files
             much = grown > max(GROWTH * memory, BYTES) or opened > FILES
-            rows.append((name, len(samples), memory / 1e6, round(grown / 1e6), files, opened, much))
+            rows.append(Grown(name, len(samples), memory, grown, files, opened, much))
         return rows
 
 
@@ -209,12 +227,14 @@ def _report(totals: Totals, growth: Growth, revived: Mapping[str, int]) -> int:
     print(f"components that ended by themselves and were started again: {revived or 'none'}\n")
     print(f"{'process':<16}{'samples':>8}{'MB':>8}{'grown by':>10}{'files':>8}{'grown by':>10}")
     grew = []
-    for name, samples, memory, grown, files, opened, much in growth.rows():
+    for each in growth.rows():
         # The services keep what they are there to keep: rows, objects, and the nonces of half an hour.
-        judged = name not in ("postgresql", "redis", "object-store", "simulator")
-        grew += [name] if much and judged else []
-        mark = "  much" if much and judged else ""
-        print(f"{name:<16}{samples:>8}{memory:>8.0f}{grown:>10}{files:>8.0f}{opened:>10.0f}{mark}")
+        much = each.much and each.name not in ("postgresql", "redis", "object-store", "simulator")
+        grew += [each.name] if much else []
+        print(
+            f"{each.name:<16}{each.samples:>8}{each.memory / 1e6:>8.0f}{each.grown / 1e6:>10.1f}"
+            f"{each.files:>8.0f}{each.opened:>10.0f}{'  much' if much else ''}"
+        )
     good = not (totals.lost or totals.doubled or grew) and totals.campaigns > 0
     print(f"\n{'good' if good else 'NOT GOOD'}: lost {totals.lost}, doubled {totals.doubled}, grew: {grew or 'none'}")
     return 0 if good else 1

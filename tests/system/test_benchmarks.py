@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from benchmarks import environment, quota
+from benchmarks import environment, quota, soak
 from benchmarks.processes import server
 from benchmarks.report import KEYS, Part, Report, Setting, Table
 
@@ -140,3 +141,26 @@ def test_requirements_pin_names_and_versions_only():
     assert "aliyun-python-sdk-ccc==1.0.30" in lines
     assert all(line.count("==") == 1 and "/" not in line for line in lines)
     assert not [line for line in lines if line.startswith(("urllib3-future", "niquests"))]
+
+
+def test_the_soak_sees_what_grows():
+    growth = soak.Growth()
+    growth.samples |= {
+        ("steady", 1): [(60 << 20, 20)] + [(100 << 20, 20), (101 << 20, 21)] * 4,
+        ("leaking", 2): [((100 + 10 * campaign) << 20, 20) for campaign in range(9)],
+        ("opening", 3): [(100 << 20, 20 + 3 * campaign) for campaign in range(9)],
+        ("short-lived", 4): [(100 << 20, 20), (200 << 20, 90), (300 << 20, 180)],
+    }
+    assert {each.name: each.much for each in growth.rows()} == {"steady": False, "leaking": True, "opening": True}
+
+
+def test_the_soak_counts_children_too():
+    alone, growth = soak.Growth(), soak.Growth()
+    alone.sample({"this": os.getpid()})
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        growth.sample({"this": os.getpid()})
+        child.communicate(b"\n")
+    [[(memory, files)]] = alone.samples.values()
+    [[(more, more_files)]] = growth.samples.values()
+    assert more > memory > 0
+    assert more_files > files > 0
