@@ -6,6 +6,7 @@ in neither; callers' are shortened.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,9 @@ _WIDE, _NARROW = 1120, 380
 _UNEVEN = 1.5
 #: Shares of fewer pairs are chance.
 _FEW = 100
+
+#: In the name of a file, a number may be next to a letter or an underscore; a date is shorter.
+_LONG_DIGITS = re.compile(r"[0-9]{9,}")
 
 _ADVICE = {
     "InvalidArgument": "The number is malformed: correct it where the callees come from.",
@@ -86,7 +90,7 @@ def render(manifest: Mapping[str, Any], timeline: Timeline) -> str:
     callers, provinces = _callers(manifest), _provinces(manifest)
     return template.render(
         m=manifest,
-        source=shorten_in(str(manifest["source"])),
+        source=_LONG_DIGITS.sub(lambda digits: shorten(digits[0]), shorten_in(str(manifest["source"]))),
         notes=list(_notes(manifest)),
         outcome=_outcome(manifest),
         failures=_failures(manifest),
@@ -209,7 +213,13 @@ def _count(number: int) -> str:
 
 
 def _share(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "–"
+    """Write a share; what is not quite all, or not quite nothing, is not rounded to it."""
+    if not whole:
+        return "–"
+    share = 100 * part / whole
+    if 0 < share < 0.05:
+        return "< 0.1 %"
+    return "> 99.9 %" if 99.95 <= share < 100 else f"{share:.1f} %"
 
 
 def _rate(number: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import warnings
+from html import unescape
 from typing import Any
 
 import pytest
@@ -161,6 +162,35 @@ def test_it_holds_no_full_number_and_no_markup_of_others():
     assert "<script" not in page
     assert "<b>" not in page
     assert "&lt;b&gt;&amp;" in page
+
+
+@pytest.mark.parametrize("source", ["list_13800138000.csv", "13800138000a.csv.gz", "of-8613800138000.csv"])
+def test_a_number_in_a_files_name_is_shortened_wherever_it_stands(source):
+    assert "13800138000" not in render(manifest(source=source), timeline())
+
+
+@pytest.mark.parametrize("source", ["callees_20261125.csv", "callees-2026-11-25.csv"])
+def test_a_date_in_a_files_name_stays(source):
+    assert f"<strong>{source}</strong>" in render(manifest(source=source), timeline())
+
+
+@pytest.mark.parametrize(
+    ("failed", "shares"),
+    [
+        (0, ("100.0 %", "0.0 %")),
+        (1, ("> 99.9 %", "< 0.1 %")),
+        (49, ("99.9 %", "0.1 %")),
+        (49_999, ("< 0.1 %", "> 99.9 %")),
+        (50_000, ("0.0 %", "100.0 %")),
+    ],
+)
+def test_a_share_that_is_not_quite_all_or_nothing_is_not_rounded_to_it(failed, shares):
+    page = render(
+        manifest(callees=50_000, resolved=50_000 - failed, failed=failed, skipped=0, codes={"NoPairs": failed}),
+        timeline(),
+    )
+    shown = [re.search(rf'id="{name}" value="\d+">([^<]+)</data>', page)[1] for name in ("resolved", "failed")]
+    assert tuple(unescape(share) for share in shown) == shares
 
 
 def test_it_names_no_address_and_runs_nothing():
