@@ -77,7 +77,7 @@ def bars(name: str, rows: Sequence[tuple[str, int, int]], colours: Sequence[str]
     axes.barh(places, [value - first for _, value, first in rows], 0.6, [first for _, _, first in rows], color=REST)
     most = max(1, *(value for _, value, _ in rows))
     for place, (label, value, _) in enumerate(rows):
-        at: dict[str, Any] = {"fontsize": _FONT, "va": "center", "color": INK}
+        at: dict[str, Any] = {"fontsize": _FONT, "va": "center", "color": INK, "parse_math": False}
         axes.text(-10 / (width - left - right) * most, place, label, ha="right", **at)
         axes.text(value + 8 / (width - left - right) * most, place, f"{value:,}", ha="left", **at)
     axes.set(xlim=(0, most), ylim=(len(rows) - 0.5 + 2 / _ROW, -0.5 - 2 / _ROW))
@@ -86,7 +86,7 @@ def bars(name: str, rows: Sequence[tuple[str, int, int]], colours: Sequence[str]
 
 
 def throughput(name: str, runs: Sequence[Sequence[Span]], *, width: int) -> str:
-    """Draw how many callees were finished per second, run after run, and what the pace allowed.
+    """Draw how many callees were finished per second, run after run, and how many were allowed.
 
     :param name: what the chart is called, for those who do not see it.
     :param runs: at least one, each of at least one span; the pauses between them are left out.

@@ -68,7 +68,10 @@ def report_link(report: object, output_url: object, below: str = "") -> str:
         charts.require_matplotlib()
     if output_url is None or output_url == "":
         return ""
-    parts = urlsplit(output_url) if isinstance(output_url, str) else None
+    try:
+        parts = urlsplit(output_url) if isinstance(output_url, str) else None
+    except ValueError:
+        parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise CccParameterError("output_url", "must be an address that begins with http:// or https://")
     if "@" in parts.netloc or parts.query or parts.fragment:
@@ -96,7 +99,7 @@ def render(manifest: Mapping[str, Any], timeline: Timeline) -> str:
         failures=_failures(manifest),
         callers=callers,
         provinces=provinces,
-        speed=_speed(manifest, timeline),
+        speed=_speed(timeline),
     )
 
 
@@ -108,7 +111,7 @@ def _outcome(manifest: Mapping[str, Any]) -> Any:
 
 def _failures(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
-        {"code": shorten_in(code), "count": count, "advice": _advice(code) if code else ""}
+        {"code": shorten_in(code), "count": count, "advice": _advice(code) if code in manifest["codes"] else ""}
         for code, count in _top(manifest["codes"], _MOST_ROWS, "other codes")
     ]
 
@@ -137,28 +140,29 @@ def _provinces(manifest: Mapping[str, Any]) -> dict[str, Any]:
     counts, own = manifest["provinces"], manifest["own_province"]
     rows = [
         (province or "not known", count, own.get(province, 0))
-        for province, count in _top(counts, _MOST_PROVINCES, "other provinces")
+        for province, count in _top(counts, _MOST_PROVINCES, "others")
     ]
+    if len(counts) > _MOST_PROVINCES:
+        name, count, _ = rows.pop()
+        rows.append((name, count, manifest["same_province"] - sum(local for _, _, local in rows)))
     return {"rows": rows, "chart": _chart(charts.bars("Pairs by the callee's province", rows)) if rows else ""}
 
 
-def _speed(manifest: Mapping[str, Any], timeline: Timeline) -> dict[str, Any] | None:
+def _speed(timeline: Timeline) -> dict[str, Any] | None:
     """Tell how fast it went; ``None`` if the service was asked about nobody."""
     runs = timeline.runs(_MOST_SPANS)
     if not runs:
         return None
     spans = [span for run in runs for span in run]
     seconds = sum(span.seconds for span in spans)
-    mean = sum(timeline.finished.values()) / seconds
-    allowed = charts.allowed(spans)
     name = "Callees finished per second, over time"
     return {
         "spans": spans,
         "seconds": seconds,
-        "mean": mean,
+        "mean": sum(timeline.finished.values()) / seconds,
         "peak": max(span.finished / span.seconds for span in spans),
         "pauses": len(runs) - 1,
-        "allowed": allowed,
+        "allowed": charts.allowed(spans),
         "throttled": sum(timeline.throttled.values()),
         "wide": _chart(charts.throughput(name, runs, width=_WIDE)),
         "narrow": _chart(charts.throughput(name, runs, width=_NARROW)),

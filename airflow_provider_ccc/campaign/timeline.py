@@ -6,7 +6,8 @@ which several workers shared, however they overlap.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,33 +50,42 @@ class Span:
         )
 
 
+#: How one bucket is made of two.
+_JOINED: dict[str, Callable[[Any, Any], Any]] = {
+    "finished": operator.add,
+    "since": min,
+    "until": max,
+    "throttled": operator.add,
+    "allowed": operator.add,
+}
+
+
 class Timeline(msgspec.Struct):
     """Counts by buckets of time; bucket ``n`` begins ``n * width`` seconds after 1970.
 
     :param width: in seconds, a power of two.
-    :param begun: when the first callee was finished, in seconds since 1970; ``ended`` the last. 0 if none was.
-    :param finished: callees that the service was asked about; ``throttled`` the calls refused for the quota.
+    :param finished: callees that the service was asked about.
+    :param since: when the first of these was finished, in seconds since 1970; ``until`` the last.
+    :param throttled: calls that were refused for the quota.
     :param allowed: how many calls ``max_qps`` and the quota allowed, as far as pacing found out.
     """
 
     width: int = 1
-    begun: float = 0.0
-    ended: float = 0.0
     finished: dict[int, int] = {}
+    since: dict[int, float] = {}
+    until: dict[int, float] = {}
     throttled: dict[int, int] = {}
     allowed: dict[int, float] = {}
 
     def finish(self, now: float) -> None:
         """Count a callee."""
         bucket = int(now) // self.width
-        count = self.finished.get(bucket)
-        if count is None:
-            self.begun = self.begun or now
-            self.finished[bucket] = 1
+        count = self.finished.get(bucket, 0)
+        self.finished[bucket] = count + 1
+        self.until[bucket] = now
+        if not count:
+            self.since[bucket] = now
             self._bound()
-        else:
-            self.finished[bucket] = count + 1
-        self.ended = now
 
     def throttle(self, now: float) -> None:
         """Count a call that was refused for the quota."""
@@ -93,12 +103,11 @@ class Timeline(msgspec.Struct):
         """Add another timeline to this one."""
         while self.width < other.width:
             self._coarsen()
-        for ours, theirs in zip(self._counts(), other._counts(), strict=True):
-            for bucket, count in theirs.items():
+        for name, join in _JOINED.items():
+            ours = getattr(self, name)
+            for bucket, theirs in getattr(other, name).items():
                 wider = bucket * other.width // self.width
-                ours[wider] = ours.get(wider, 0) + count
-        self.begun = min(self.begun or other.begun, other.begun or self.begun)
-        self.ended = max(self.ended, other.ended)
+                ours[wider] = join(ours[wider], theirs) if wider in ours else theirs
         self._bound()
 
     def runs(self, most: int) -> list[list[Span]]:
@@ -121,7 +130,7 @@ class Timeline(msgspec.Struct):
         for bucket in sorted(self.finished):
             if first is None or last is None:
                 first = bucket
-            elif (bucket - last - 1) * self.width > PAUSE:
+            elif self.since[bucket] - self.until[last] > PAUSE:
                 yield first, last
                 first = bucket
             last = bucket
@@ -133,28 +142,25 @@ class Timeline(msgspec.Struct):
         known = sorted(bucket for bucket in self.allowed if first <= bucket <= last)[1:]
         spans = []
         for bucket in range(first, last + 1):
-            start = max(bucket * self.width, self.begun)
-            seconds = max(min((bucket + 1) * self.width, self.ended) - start, _LEAST)
+            # The first and the last bucket are not filled.
+            start = self.since[first] if bucket == first else bucket * self.width
+            end = self.until[last] if bucket == last else (bucket + 1) * self.width
+            seconds = max(end - start, _LEAST)
             finished, throttled = self.finished.get(bucket, 0), self.throttled.get(bucket, 0)
             spans.append(Span(start, seconds, finished, throttled, self.allowed[bucket] if bucket in known else None))
-        # The campaign's first and last bucket are not filled, and a burst of a moment is no speed.
+        # A burst of a moment is no speed.
         if len(spans) > 2 and spans[0].seconds < self.width:
             spans[:2] = [spans[0].joined(spans[1])]
         if len(spans) > 2 and spans[-1].seconds < self.width:
             spans[-2:] = [spans[-2].joined(spans[-1])]
         return spans
 
-    def _counts(self) -> tuple[dict[int, Any], ...]:
-        return self.finished, self.throttled, self.allowed
-
     def _bound(self) -> None:
-        while any(len(counts) > MOST_BUCKETS for counts in self._counts()):
+        while any(len(getattr(self, name)) > MOST_BUCKETS for name in _JOINED):
             self._coarsen()
 
     def _coarsen(self) -> None:
-        for counts in self._counts():
-            before = dict(counts)
-            counts.clear()
-            for bucket, count in before.items():
-                counts[bucket // 2] = counts.get(bucket // 2, 0) + count
-        self.width *= 2
+        wider = Timeline(2 * self.width)
+        wider.add(self)
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(wider, name))

@@ -82,7 +82,7 @@ def test_a_part_is_written_in_the_sources_order_and_its_state_last(tmp_path):
         codes={"NoPairs": 1, "InvalidArgument": 1},
         provinces={"": 1, "江苏": 2},
         own_province={"江苏": 2},
-        timeline=Timeline(begun=1.5, ended=2.5, finished={1: 1, 2: 1}, throttled={2: 2}),
+        timeline=Timeline(finished={1: 1, 2: 1}, since={1: 1.5, 2: 2.5}, until={1: 1.5, 2: 2.5}, throttled={2: 2}),
     )
 
 

@@ -149,11 +149,22 @@ def test_many_callers_are_summed_up():
     assert shown.count("1.00 ×") == 20
 
 
+def test_more_provinces_and_codes_than_there_can_be_are_summed_up():
+    provinces = {f"p{number:03d}": 10 for number in range(100)}
+    own = dict.fromkeys(provinces, 4)
+    codes = {f"Code.{number:03d}": 5 for number in range(30)}
+    shown = text(
+        render(manifest(pairs=1000, provinces=provinces, own_province=own, same_province=400, codes=codes), timeline())
+    )
+    assert "p039 10 1.0 % 40.0 % others 600 60.0 % 40.0 %" in shown
+    assert "other codes 50" in shown
+
+
 def test_it_holds_no_full_number_and_no_markup_of_others():
     hostile = manifest(
         source="callees of 13800138000.csv",
         codes={"<script>alert(1)</script>": 100, "No.13800138000": 50},
-        provinces={"<b>&": 800},
+        provinces={"<b>&": 700, "$\\frac$": 100},  # what matplotlib takes for mathematics
         own_province={},
     )
     page = render(hostile, timeline())
@@ -258,6 +269,7 @@ def test_where_the_report_is_served(report, output_url, below, link):
         (True, "ftp://example.com", "output_url: must be an address"),
         (True, "/data/campaigns", "output_url: must be an address"),
         (True, "https://", "output_url: must be an address"),
+        (True, "http://[", "output_url: must be an address"),
         (True, 1, "output_url: must be an address"),
         (True, "javascript:alert(1)", "output_url: must be an address"),
         (False, "nowhere", "output_url: must be an address"),

@@ -54,6 +54,18 @@ def test_pauses_are_left_out():
     assert total(runs) == 5
 
 
+def test_a_pause_slows_nothing_down():
+    """However wide the buckets are, the time between two runs is in none of their speeds."""
+    timeline = Timeline()
+    for begin in (0, 5000, 50_000):
+        for moment in range(20_000):
+            timeline.finish(START + begin + moment / 20)
+    for most in (10, 20, 200):
+        runs = timeline.runs(most)
+        assert len(runs) == 3
+        assert {round(span.finished / span.seconds) for run in runs for span in run} == {20}
+
+
 def test_there_are_never_many_buckets_nor_spans():
     timeline = Timeline()
     for moment in range(0, 40_000, 7):
@@ -94,4 +106,4 @@ def test_wider_and_narrower_ones_add_up():
         added.add(one)
         added.add(other)
         assert (added.width, sum(added.finished.values()), sum(added.allowed.values())) == (64, 6, 30)
-        assert (added.begun, added.ended) == (START + 1, START + 700)
+        assert (min(added.since.values()), max(added.until.values())) == (START + 1, START + 700)
