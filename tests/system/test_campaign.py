@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_ccc.campaign.parts import completed
 from airflow_provider_ccc.campaign.runner import StoppedError
 from airflow_provider_ccc.campaign.source import split_callees
-from airflow_provider_ccc.campaign.storage import StorageError
+from airflow_provider_ccc.campaign.storage import LocalFolder, StorageError
 from airflow_provider_ccc.client.errors import CccError
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.hooks.ccc import CccAsyncHook
@@ -97,6 +98,9 @@ def test_killed_at_random_moments_it_ends_as_if_undisturbed(simulate, tmp_path):
     assert [row["row"] for row in rows] == list(range(1, CALLEES + 1))
     assert without_ids(rows) == without_ids(lines(tmp_path / "undisturbed"))
     assert not list((tmp_path / "killed").rglob("*.partial"))
+    # The report's figures, which are counted as callees are finished.
+    tallies = completed(LocalFolder(tmp_path / "killed")).values()
+    assert sum(sum(tally.timeline.finished.values()) for tally in tallies) == CALLEES
 
 
 def test_terminated_it_ends_soon_and_goes_on_where_it_was(simulate, tmp_path):
