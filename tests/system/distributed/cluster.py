@@ -66,7 +66,7 @@ IMPATIENCE = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(TIMEOUT),
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "120",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": str(TIMEOUT),
@@ -250,6 +250,8 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
                 simulator.url,
             ),
             **IMPATIENCE,
+            # More than the workers have slots: what a worker was about to report when it was killed holds one for long.
+            "AIRFLOW__CORE__PARALLELISM": "16",
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "airflow_local_settings.hostname",
             "PYTHONPATH": str(CONFIG),
         }

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from benchmarks.processes import Child
 from benchmarks.quota import Try
@@ -13,9 +16,18 @@ from tests.system.distributed.cluster import FIRST_CALLEE, SLOTS, WORKERS, Clust
 LOST = WORKERS[1]
 
 
+@pytest.fixture
+def service(cluster: Cluster) -> Iterator[None]:
+    """A quota that has each batch last some ten seconds at least."""
+    cluster.simulator.restart("--qps", "1500")
+    yield
+    cluster.simulator.restart()
+
+
+@pytest.mark.usefixtures("service")
 def test_50_000_callees_over_two_workers_one_of_which_is_killed(cluster: Cluster) -> None:
     callees = cluster.callees(50_000)
-    cluster.trigger("many", callees, batch_size=2_500)
+    cluster.trigger("many", callees, batch_size=5_000)
     cluster.wait_until(lambda: _amid_a_batch(cluster, "many"), f"{LOST} is amid a batch")
     cluster.kill(LOST)
     assert cluster.wait_for("many", 400) == "success"
@@ -35,16 +47,15 @@ def test_50_000_callees_over_two_workers_one_of_which_is_killed(cluster: Cluster
 
 
 def _amid_a_batch(cluster: Cluster, run: str) -> bool:
-    """Say whether the worker has finished a batch, and parts of another one."""
+    """Say whether the worker has finished a batch, and has some of the five parts of another one."""
     its = [each for each in cluster.tasks(run) if each["hostname"] == LOST]
     running = [each["map_index"] for each in its if each["state"] == "running"]
-    return any(each["state"] == "success" for each in its) and any(
-        cluster.parts(f"{run}/batch-{batch:05d}") for batch in running
-    )
+    parts = [cluster.parts(f"{run}/batch-{batch:05d}") for batch in running]
+    return any(each["state"] == "success" for each in its) and any(0 < count < 4 for count in parts)
 
 
 def test_two_workers_share_one_quota(cluster: Cluster) -> None:
-    qps, batch_size, settling = 400, 4_000, 12.0
+    qps, batch_size, settling = 400, 6_000, 10.0
     # A batch for each slot, so that all run at once; the simulator knows them by their callees' first digits.
     prefixes = [str(130 + number) for number in range(SLOTS * len(WORKERS))]
     callees = [number for prefix in prefixes for number in cluster.callees(batch_size, int(prefix) * 10**8)]
