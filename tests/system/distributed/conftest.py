@@ -1,4 +1,4 @@
-"""One cluster for all tests of it."""
+"""One cluster for all tests of a module."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tests.system.distributed.cluster import WORKERS, Cluster, running_cluster
 from tests.system.distributed.services import missing
 
 
-@pytest.fixture(scope="package")
+# For the module, not for the session: it takes what other tests need.
+@pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     # One line for all tests. CI requires all: without these programs it fails there.
     if AIRFLOW < (3, 0):
