@@ -7,17 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_ccc.compat import AIRFLOW
 from tests.system.distributed.cluster import WORKERS, Cluster, running_cluster
 from tests.system.distributed.services import missing
+from tests.versions import IS_NEWEST
 
 
 # For the module, not for the session: it takes what other tests need.
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     # One line for all tests. CI requires all: without these programs it fails there.
-    if AIRFLOW < (3, 0):
-        pytest.skip("the distributed deployment is not tested: Airflow 2 has other components")
+    if not IS_NEWEST:
+        pytest.skip("the distributed deployment is not tested: it takes minutes, on the newest Airflow only")
     if (names := missing()) and os.environ.get("CCC_REQUIRE_ALL") != "1":
         pytest.skip(
             f"the distributed deployment is not tested: there is no {' and no '.join(names)}"
