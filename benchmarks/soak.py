@@ -143,7 +143,7 @@ def _median(samples: Sequence[tuple[int, int]]) -> tuple[float, float]:
 
 @dataclass
 class Totals:
-    """What became of all campaigns so far."""
+    """What became of all campaigns so far, and whether one could not be brought to its end."""
 
     campaigns: int = 0
     cleared: int = 0
@@ -151,6 +151,7 @@ class Totals:
     failed: int = 0
     lost: int = 0
     doubled: int = 0
+    stuck: bool = False
     faults: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
@@ -163,7 +164,8 @@ class Totals:
 def campaign(cluster: Cluster, run: str, faults: Faults, chance: random.Random, totals: Totals) -> None:
     """Run a campaign under some of the faults, have it go on if it fails, and count.
 
-    :raises TimeoutError: if it does not come to an end.
+    :raises TimeoutError: it does not come to an end.
+    :raises RuntimeError: it failed for good.
     """
     callees = cluster.callees(CALLEES)
     cluster.trigger(run, callees, batch_size=BATCH)
@@ -213,7 +215,12 @@ def main() -> int:
         begin = time.monotonic()
         while (minutes := (time.monotonic() - begin) / 60) < arguments.minutes:
             rough = minutes < arguments.minutes / 2
-            campaign(cluster, f"soak-{totals.campaigns}", ENDS | OUTAGES if rough else OUTAGES, chance, totals)
+            try:
+                campaign(cluster, f"soak-{totals.campaigns}", ENDS | OUTAGES if rough else OUTAGES, chance, totals)
+            except (TimeoutError, RuntimeError) as error:
+                _say(str(error))
+                totals.stuck = True
+                break
             _say(str(totals))
             if not rough:
                 growth.sample(cluster.processes())
@@ -235,8 +242,11 @@ def _report(totals: Totals, growth: Growth, revived: Mapping[str, int]) -> int:
             f"{each.name:<16}{each.samples:>8}{each.memory / 1e6:>8.0f}{each.grown / 1e6:>10.1f}"
             f"{each.files:>8.0f}{each.opened:>10.0f}{'  much' if much else ''}"
         )
-    good = not (totals.lost or totals.doubled or grew) and totals.campaigns > 0
-    print(f"\n{'good' if good else 'NOT GOOD'}: lost {totals.lost}, doubled {totals.doubled}, grew: {grew or 'none'}")
+    good = not (totals.lost or totals.doubled or totals.stuck or grew) and totals.campaigns > 0
+    print(
+        f"\n{'good' if good else 'NOT GOOD'}: lost {totals.lost}, doubled {totals.doubled}, grew: {grew or 'none'}"
+        f"{', and the last campaign did not come to its end' if totals.stuck else ''}"
+    )
     return 0 if good else 1
 
 

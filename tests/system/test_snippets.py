@@ -229,6 +229,6 @@ def test_the_command_can_be_given(line: str, monkeypatch):
             assert settings.unknown == ()
         assert settings.instance_id
     elif words[:3] == ["docker", "compose", "up"]:
-        assert (ROOT / "compose.yaml").is_file()  # tests/system/distributed/test_compose.py reads it
+        assert (ROOT / "compose.yaml").is_file()  # what it starts is checked by tests/system/distributed
     else:
         pytest.fail("no command that is known here")

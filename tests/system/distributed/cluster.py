@@ -23,7 +23,7 @@ WORKERS = ("worker-1", "worker-2")
 SLOTS = 2
 FIRST_CALLEE = 13_000_000_000
 CONFIG = Path(__file__).parent / "config"
-#: Half as long as this, a process may be gone without the cluster noticing.
+#: After so many seconds without a heartbeat a task, or a scheduler, is taken for lost.
 TIMEOUT = 20
 OUTPUT = f"s3://s3@{ObjectStore.BUCKET}/output"
 
@@ -66,7 +66,7 @@ IMPATIENCE = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(TIMEOUT),
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "120",
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "40",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": str(TIMEOUT),
@@ -141,7 +141,9 @@ class Cluster:
 
     # --- campaigns ----------------------------------------------------------------------------------------------------
 
-    def callees(self, count: int, first: int = FIRST_CALLEE) -> list[str]:
+    @staticmethod
+    def callees(count: int, first: int = FIRST_CALLEE) -> list[str]:
+        """Make up numbers, one after the other."""
         return [str(number) for number in range(first, first + count)]
 
     def trigger(self, run: str, callees: Sequence[str], *, batch_size: int, output: str = OUTPUT) -> None:
@@ -250,8 +252,10 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
                 simulator.url,
             ),
             **IMPATIENCE,
-            # More than the workers have slots: what a worker was about to report when it was killed holds one for long.
-            "AIRFLOW__CORE__PARALLELISM": "16",
+            # What a worker was about to report when it was killed holds one of these for long.
+            "AIRFLOW__CORE__PARALLELISM": "32",
+            # Two more than the workers have slots, so that some are always queued, but none of them for long.
+            "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(SLOTS * len(WORKERS) + 2),
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "airflow_local_settings.hostname",
             "PYTHONPATH": str(CONFIG),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -63,6 +64,8 @@ def test_what_services_need_is_there():
             assert source in COMPOSE["volumes"] or (ROOT / source).is_dir(), volume
     assert ObjectStore.BUCKET in SERVICES["init"]["command"][0]
     assert {flag for flag in SERVICES["simulator"]["entrypoint"] if flag.startswith("--")} <= options().keys()
-    for line in SERVICES["simulator"]["build"]["dockerfile_inline"].splitlines():
+    dockerfile = SERVICES["simulator"]["build"]["dockerfile_inline"]
+    assert dockerfile.startswith(f"FROM apache/airflow:{version('apache-airflow')}\n")
+    for line in dockerfile.splitlines():
         if line.startswith("COPY"):
             assert all((ROOT / source).exists() for source in line.split()[2:-1]), line

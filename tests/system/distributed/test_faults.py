@@ -95,6 +95,7 @@ def test_the_triggerer_is_killed_while_sensors_are_deferred(cluster: Cluster, tm
             lambda: all(cluster.tasks(run, "instance_ready")[0]["state"] == "deferred" for run in runs),
             "all sensors are deferred",
         )
+        assert {cluster.tasks(run, "own_numbers")[0]["state"] for run in runs} == {None}  # nobody is asked before
         cluster.kill("triggerer")
     finally:
         cluster.simulator.restart()
