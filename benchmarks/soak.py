@@ -232,9 +232,12 @@ def _report(totals: Totals, growth: Growth, revived: Mapping[str, int]) -> int:
     print(f"\n{totals}")
     print("faults: " + ", ".join(f"{name} {count}" for name, count in totals.faults.most_common()))
     print(f"components that ended by themselves and were started again: {revived or 'none'}\n")
-    print(f"{'process':<16}{'samples':>8}{'MB':>8}{'grown by':>10}{'files':>8}{'grown by':>10}")
-    grew = []
-    for each in growth.rows():
+    grew, rows = [], growth.rows()
+    if rows:
+        print(f"{'process':<16}{'samples':>8}{'MB':>8}{'grown by':>10}{'files':>8}{'grown by':>10}")
+    else:
+        print("growth was not judged: that takes four campaigns in the second half of the time")
+    for each in rows:
         # The services keep what they are there to keep: rows, objects, and the nonces of half an hour.
         much = each.much and each.name not in ("postgresql", "redis", "object-store", "simulator")
         grew += [each.name] if much else []
