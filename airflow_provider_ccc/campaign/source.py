@@ -10,7 +10,7 @@ What is a source:
 - a path, local or an ``ObjectStoragePath`` or its URI, to CSV (``.csv``, with a header line), NDJSON (``.ndjson`` or
   ``.jsonl``: an object, or a bare number, per line) or Parquet (``.parquet``); CSV and NDJSON may be compressed
   (``.gz``, ``.zst``). ``format`` says what a name does not. An object that is not on this machine is copied to a
-  temporary file first;
+  temporary file without a name first;
 - a range, one of the dictionaries that :func:`split_callees` makes of such a file.
 
 What becomes of each row:
@@ -373,9 +373,10 @@ def _on_this_machine(path: Any, shown: str) -> Iterator[Path]:
     if path.protocol in ("", "file", "local"):
         yield Path(path.path)
         return
-    with tempfile.TemporaryDirectory(prefix="ccc-callees-") as folder:
-        copy = Path(folder, "callees")
+    # A file without a name: phone numbers must not stay behind, not even where the process is killed.
+    with tempfile.TemporaryFile() as copy:
         # An open download could not be held for as long as a campaign runs.
-        with readers.readable(shown), path.fs.open(path.path, "rb") as there, copy.open("wb") as here:
-            shutil.copyfileobj(there, here, _COPIED_AT_ONCE)
-        yield copy
+        with readers.readable(shown), path.fs.open(path.path, "rb") as there:
+            shutil.copyfileobj(there, copy, _COPIED_AT_ONCE)
+            copy.flush()
+        yield Path(f"/proc/self/fd/{copy.fileno()}")  # each opening of it begins at its start
