@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.system.distributed.cluster import WORKERS, Cluster, running_cluster
-from tests.system.distributed.services import missing
-from tests.versions import IS_NEWEST
 
 
 # For the module, not for the session: it takes what other tests need.
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    # One line for all tests. CI requires all: without these programs it fails there.
-    if not IS_NEWEST:
-        pytest.skip("the distributed deployment is not tested: it takes minutes, on the newest Airflow only")
-    if (names := missing()) and os.environ.get("CCC_REQUIRE_ALL") != "1":
-        pytest.skip(
-            f"the distributed deployment is not tested: there is no {' and no '.join(names)}"
-            " (Debian: apt-get install postgresql redis-server)"
-        )
     with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
         yield cluster
 

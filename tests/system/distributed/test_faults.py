@@ -15,6 +15,9 @@ import pytest
 from airflow_provider_ccc.simulator import instances
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
 from tests.system.distributed.cluster import Cluster, numbers
+from tests.system.distributed.services import skip_where_missing
+
+skip_where_missing()
 
 CALLEES, BATCH = 4_500, 500
 DEFAULT_INSTANCE = Path(instances.__file__).with_name("default_instance.json")

@@ -12,6 +12,9 @@ import pytest
 from benchmarks.processes import Child
 from benchmarks.quota import Try
 from tests.system.distributed.cluster import FIRST_CALLEE, SLOTS, WORKERS, Cluster
+from tests.system.distributed.services import skip_where_missing
+
+skip_where_missing()
 
 LOST = WORKERS[1]
 
