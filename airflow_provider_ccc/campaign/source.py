@@ -43,9 +43,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_ccc.campaign import readers
+from airflow_provider_ccc.campaign.files import FORMATS, Layout, LocalFile, mask, readable
 from airflow_provider_ccc.campaign.ranges import Bitmap, Range, cut
-from airflow_provider_ccc.campaign.readers import MISSING, Layout, ListReader, LocalFile, Reader
+from airflow_provider_ccc.campaign.readers import MISSING, ListReader, Reader, listed, open_reader
 from airflow_provider_ccc.client.checks import integer
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.numbers import normalise
@@ -103,7 +103,7 @@ class Source:
         self.description = description
         self.survey = survey
         self._reader = reader
-        self._column = readers.mask(column)
+        self._column = mask(column)
         self._duplicates = duplicates
         self._start = start
 
@@ -241,7 +241,7 @@ def _examine(reader: Reader, column: str, name: str) -> _Findings:
     found = _Findings()
     lacking: Mapping[str, Any] | None = None
     intact = 0
-    shown = readers.mask(column)
+    shown = mask(column)
 
     def numbers() -> Iterator[tuple[str, int]]:
         nonlocal lacking, intact
@@ -275,9 +275,7 @@ def _examine(reader: Reader, column: str, name: str) -> _Findings:
     if not found.rows:
         raise CccParameterError("callees", f"{name} has no rows; give at least one callee")
     if lacking is not None and not intact:
-        raise CccParameterError(
-            "callee_column", f"no row of {name} has {shown!r}; the first one has {readers.listed(lacking)}"
-        )
+        raise CccParameterError("callee_column", f"no row of {name} has {shown!r}; the first one has {listed(lacking)}")
     return found
 
 
@@ -345,7 +343,7 @@ def _layout(path: Any, format: str | None) -> Layout:
             "is a list written as text; a template that makes one needs render_template_as_native_obj=True on its DAG",
         )
     raise CccParameterError(
-        "callees_format", f"is needed, as the name {readers.mask(text)!r} does not say: {', '.join(readers.FORMATS)}"
+        "callees_format", f"is needed, as the name {mask(text)!r} does not say: {', '.join(FORMATS)}"
     )
 
 
@@ -354,9 +352,9 @@ def _open_file(path: Any, column: str, format: str | None, encoding: str) -> Ite
     """Open a file here or elsewhere; give its reader, and its name without folders, for logs."""
     layout = _layout(path, format)
     # A text with a suffix that says what it is can be shown; any other may be numbers.
-    shown = str(path) if Layout.of(str(path), None) else readers.mask(str(path))
+    shown = str(path) if Layout.of(str(path), None) else mask(str(path))
     with _on_this_machine(path, shown) as local:
-        yield readers.open_reader(LocalFile(local, shown), layout, column, encoding), shown.rpartition("/")[2]
+        yield open_reader(LocalFile(local, shown), layout, column, encoding), shown.rpartition("/")[2]
 
 
 @contextmanager
@@ -368,7 +366,7 @@ def _on_this_machine(path: Any, shown: str) -> Iterator[Path]:
             return
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        with readers.readable(shown):
+        with readable(shown):
             path = ObjectStoragePath(str(path))
     if path.protocol in ("", "file", "local"):
         yield Path(path.path)
@@ -376,7 +374,7 @@ def _on_this_machine(path: Any, shown: str) -> Iterator[Path]:
     # A file without a name: phone numbers must not stay behind, not even where the process is killed.
     with tempfile.TemporaryFile() as copy:
         # An open download could not be held for as long as a campaign runs.
-        with readers.readable(shown), path.fs.open(path.path, "rb") as there:
+        with readable(shown), path.fs.open(path.path, "rb") as there:
             shutil.copyfileobj(there, copy, _COPIED_AT_ONCE)
             copy.flush()
         yield Path(f"/proc/self/fd/{copy.fileno()}")  # each opening of it begins at its start

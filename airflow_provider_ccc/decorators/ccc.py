@@ -30,7 +30,7 @@ class _Argument:
         self.value = value
 
     def __str__(self) -> str:
-        from airflow_provider_ccc.campaign.readers import mask  # not at the top: DAG files are parsed often
+        from airflow_provider_ccc.campaign.files import mask  # not at the top: DAG files are parsed often
 
         if isinstance(self.value, Sized) and not isinstance(self.value, str):
             return f"{type(self.value).__name__} of {len(self.value)}"

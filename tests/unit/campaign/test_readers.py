@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_ccc.campaign import readers
-from airflow_provider_ccc.campaign.readers import MISSING, Layout, ListReader, LocalFile, ZstdStream, mask, open_reader
+from airflow_provider_ccc.campaign.files import Layout, LocalFile, ZstdStream, mask, readable
+from airflow_provider_ccc.campaign.readers import MISSING, ListReader, open_reader
 from airflow_provider_ccc.client.errors import CccParameterError
 
 NUMBER = "13800138000"
@@ -412,9 +413,9 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path, name, says):
 
 
 def test_errors_that_may_pass_are_left_alone():
-    with pytest.raises(TimeoutError), readers.readable("callees.csv"):
+    with pytest.raises(TimeoutError), readable("callees.csv"):
         raise TimeoutError("slow")
-    with pytest.raises(CccParameterError, match="cannot be read"), readers.readable("callees.csv"):
+    with pytest.raises(CccParameterError, match="cannot be read"), readable("callees.csv"):
         raise PermissionError("no errno, as object storages raise it")
 
 
