@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_ccc.simulator import instances
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
 from tests.system.distributed.cluster import Cluster, numbers
-from tests.system.distributed.services import skip_where_missing
+from tests.system.distributed.services import Service, skip_where_missing
 
 skip_where_missing()
 
@@ -51,36 +51,16 @@ def assert_complete(cluster: Cluster, run: str, callees: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("slow_service")
-def test_redis_is_restarted(cluster: Cluster) -> None:
-    callees = begin(cluster, "redis")
-    cluster.redis.stop()
-    time.sleep(5)
-    assert_under_way(cluster, "redis")
-    cluster.redis.start()
-    assert cluster.wait_for("redis") == "success"
-    assert_complete(cluster, "redis", callees)
-
-
-@pytest.mark.usefixtures("slow_service")
-def test_postgresql_is_restarted(cluster: Cluster) -> None:
-    callees = begin(cluster, "postgresql")
-    cluster.postgresql.stop()
-    time.sleep(5)
-    assert_under_way(cluster, "postgresql")
-    cluster.postgresql.start()
-    assert cluster.wait_for("postgresql") == "success"
-    assert_complete(cluster, "postgresql", callees)
-
-
-@pytest.mark.usefixtures("slow_service")
-def test_the_service_is_down_for_30_seconds(cluster: Cluster) -> None:
-    callees = begin(cluster, "service")
-    cluster.simulator.stop()
-    time.sleep(30)
-    assert_under_way(cluster, "service")
-    cluster.simulator.start()
-    assert cluster.wait_for("service") == "success"
-    assert_complete(cluster, "service", callees)
+@pytest.mark.parametrize(("service", "seconds"), [("redis", 5), ("postgresql", 5), ("simulator", 30)])
+def test_a_service_is_down_and_comes_back(cluster: Cluster, service: str, seconds: float) -> None:
+    callees = begin(cluster, service)
+    which: Service = getattr(cluster, service)
+    which.stop()
+    time.sleep(seconds)
+    assert_under_way(cluster, service)
+    which.start()
+    assert cluster.wait_for(service) == "success"
+    assert_complete(cluster, service, callees)
 
 
 def test_the_triggerer_is_killed_while_sensors_are_deferred(cluster: Cluster, tmp_path: Path) -> None:
