@@ -157,10 +157,12 @@ def test_the_soak_sees_what_grows():
 def test_the_soak_counts_children_too():
     alone, growth = soak.Growth(), soak.Growth()
     alone.sample({"this": os.getpid()})
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+    holds = "much = b'x' * (64 << 20); input('ready')"
+    with subprocess.Popen([sys.executable, "-uc", holds], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout.read(5) == b"ready"
         growth.sample({"this": os.getpid()})
         child.communicate(b"\n")
     [[(memory, files)]] = alone.samples.values()
     [[(more, more_files)]] = growth.samples.values()
-    assert more > memory > 0
+    assert more - memory > 32 << 20
     assert more_files > files > 0
