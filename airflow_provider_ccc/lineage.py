@@ -53,11 +53,11 @@ def dataset(path: Any) -> tuple[str, str] | None:
         return None
     if "://" not in text:
         return "file", str(Path(text).absolute())
-    parts = urlsplit(text)
+    parts = urlsplit(text, allow_fragments=False)
     scheme = _SCHEMES.get(parts.scheme, parts.scheme)
     if scheme == "file":
         return scheme, parts.path
-    return f"{scheme}://{parts.netloc.rpartition('@')[2]}", parts.path.lstrip("/")
+    return f"{scheme}://{parts.netloc.rpartition('@')[2]}", parts.path.strip("/")
 
 
 def _lineage(source: Any, output_path: Any, manifest: Mapping[str, Any] | None = None) -> OperatorLineage[Any, Any]:

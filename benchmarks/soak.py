@@ -217,7 +217,7 @@ def main() -> int:
             rough = minutes < arguments.minutes / 2
             try:
                 campaign(cluster, f"soak-{totals.campaigns}", ENDS | OUTAGES if rough else OUTAGES, chance, totals)
-            except (TimeoutError, RuntimeError) as error:
+            except (RuntimeError, OSError) as error:
                 _say(str(error))
                 totals.stuck = True
                 break

@@ -11,6 +11,7 @@ import msgspec
 from airflow_provider_ccc.campaign.output import MANIFEST, fingerprint_of, seal
 from airflow_provider_ccc.campaign.parts import Tally, completed
 from airflow_provider_ccc.campaign.ranges import Range
+from airflow_provider_ccc.campaign.report import REPORT
 from airflow_provider_ccc.campaign.storage import Folder, StorageError
 from airflow_provider_ccc.campaign.timeline import Timeline
 from airflow_provider_ccc.client.errors import CccParameterError
@@ -65,6 +66,8 @@ def merge_manifests(folder: Folder, batches: Sequence[Mapping[str, Any]], *, rep
         "started": min(manifest["started"] for manifest in manifests),
         "finished": max(manifest["finished"] for manifest in manifests),
     }
+    if not report and REPORT in folder.names():
+        folder.remove(REPORT)  # of an earlier merge
     return seal(folder, merged, _timeline(folder, ranges) if report else None)
 
 

@@ -33,8 +33,8 @@ _UNEVEN = 1.5
 #: Shares of fewer pairs are chance.
 _FEW = 100
 
-#: In the name of a file, a number may be next to a letter or an underscore; a date is shorter.
-_LONG_DIGITS = re.compile(r"[0-9]{9,}")
+#: In the name of a file, a number may be next to a letter or an underscore, and be set apart; a date is shorter.
+_LONG_DIGITS = re.compile(r"[0-9](?:[ -]?[0-9]){8,}")
 
 _ADVICE = {
     "InvalidArgument": "The number is malformed: correct it where the callees come from.",
@@ -93,7 +93,7 @@ def render(manifest: Mapping[str, Any], timeline: Timeline) -> str:
     callers, provinces = _callers(manifest), _provinces(manifest)
     return template.render(
         m=manifest,
-        source=_LONG_DIGITS.sub(lambda digits: shorten(digits[0]), shorten_in(str(manifest["source"]))),
+        source=_LONG_DIGITS.sub(lambda digits: shorten(digits[0]), str(manifest["source"])),
         notes=list(_notes(manifest)),
         outcome=_outcome(manifest),
         failures=_failures(manifest),

@@ -321,7 +321,10 @@ def names_a_file(callees: object) -> bool:
     """Say whether callees are certainly the path of a file, which can be shown, and no numbers written as text."""
     text = str(callees) if is_path(callees) else ""
     is_address = "://" in text and text.partition("://")[0].isalnum()
-    return text.startswith("/") or is_address or Layout.of(text, None) is not None
+    try:
+        return text.startswith("/") or is_address or Layout.of(text, None) is not None
+    except CccParameterError:  # it is one, if of a kind that cannot be read
+        return True
 
 
 def _address(path: Any) -> str:

@@ -125,15 +125,20 @@ class Timeline(msgspec.Struct):
             wider._coarsen()
 
     def _stretches(self) -> Iterator[tuple[int, int]]:
-        """Give the first and the last bucket between pauses."""
+        """Give the first and the last bucket between pauses; a campaign that is throttled all the while has none."""
         first = last = None
-        for bucket in sorted(self.finished):
+        reached = 0.0
+        for bucket in sorted(self.finished.keys() | self.throttled.keys()):
+            if bucket not in self.finished:
+                if bucket * self.width - reached <= PAUSE:
+                    reached = (bucket + 1.0) * self.width
+                continue
             if first is None or last is None:
                 first = bucket
-            elif self.since[bucket] - self.until[last] > PAUSE:
+            elif self.since[bucket] - reached > PAUSE:
                 yield first, last
                 first = bucket
-            last = bucket
+            last, reached = bucket, self.until[bucket]
         if first is not None and last is not None:
             yield first, last
 

@@ -34,12 +34,16 @@ if TYPE_CHECKING:
 
 
 class CalleeList:
-    """A rendered list of callees, which Airflow shows by how many there are."""
+    """Rendered callees, which Airflow shows by how many there are; what is no list, with its numbers shortened."""
 
-    def __init__(self, callees: Sequence[Any]) -> None:
+    def __init__(self, callees: Any) -> None:
         self.callees = callees
 
     def __str__(self) -> str:
+        if isinstance(self.callees, (str, Mapping)):
+            from airflow_provider_ccc.campaign.files import mask  # not at the top: DAG files are parsed often
+
+            return mask(str(self.callees))
         return f"{len(self.callees)} callees"
 
     __repr__ = __str__
@@ -152,8 +156,11 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
         self._hide_callees()
 
     def _hide_callees(self) -> None:
-        if not isinstance(self.callees, (str, Mapping)) and hasattr(self.callees, "__len__"):
-            # Airflow stores what was rendered and shows it; registering each number as secret would not scale.
+        from airflow_provider_ccc.campaign.source import names_a_file
+
+        # Airflow stores what was rendered and shows it; registering each number as secret would not scale.
+        is_range = isinstance(self.callees, Mapping) and "path" in self.callees
+        if hasattr(self.callees, "__len__") and not is_range and not names_a_file(self.callees):
             self.callees = CalleeList(self.callees)
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -144,6 +145,7 @@ def environment(folder: Path, url: str, dags: Path) -> dict[str, str]:
         "AIRFLOW__API__WORKERS": "1",
         # All components must share these.
         "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
+        "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
         # The triggerer and the executor serve logs at fixed ports, unless they are told others.
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),

@@ -36,7 +36,11 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, str]]:
     """Folders with what was written there, and what was printed: several runs at once, as each waits a lot."""
     folders = [tmp_path_factory.mktemp("benchmarks") for _ in RUNS]
     runs = [run(folder, *parts) for folder, parts in zip(folders, RUNS, strict=True)]
-    printed = [process.communicate(timeout=120)[0] for process in runs]
+    try:
+        printed = [process.communicate(timeout=600)[0] for process in runs]
+    finally:
+        for process in runs:
+            process.kill()
     assert [process.returncode for process in runs] == [0] * len(RUNS), printed
     return list(zip(folders, printed, strict=True))
 

@@ -71,7 +71,8 @@ def test_an_interrupted_campaign_counts_nothing_twice_and_loses_nothing(simulate
             time.sleep(0.01)
         first.on_kill()
 
-    stopping = threading.Thread(target=stop)
+    # A daemon: a campaign that fails before is reported, and must not keep the process as well.
+    stopping = threading.Thread(target=stop, daemon=True)
     stopping.start()
     with pytest.raises(StoppedError):
         first.execute({})
@@ -138,6 +139,8 @@ def test_batches_have_one_report(simulate, tmp_path):
     assert re.search(r'id="resolved" value="20"', page)
     assert "in 3 batches" in page
     assert [path.parent.name for path in tmp_path.rglob("report.html")] == ["out"]
+    assert "report" not in merge()
+    assert not list(tmp_path.rglob("report.html"))  # it might be of other callees
 
 
 @pytest.mark.parametrize("missing", [True, False])

@@ -113,7 +113,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"a full disk is not tested: nothing can be mounted here ({done.stderr.strip()})")
     assert done.returncode == 0, done.stderr
     yield disk
-    subprocess.run(["umount", str(disk)], check=True)  # noqa: S607
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)  # noqa: S607
 
 
 def test_the_disk_under_a_local_output_path_is_full(cluster: Cluster, small_disk: Path) -> None:

@@ -58,7 +58,7 @@ def _amid_a_batch(cluster: Cluster, run: str) -> bool:
 
 
 def test_two_workers_share_one_quota(cluster: Cluster) -> None:
-    qps, batch_size, settling = 400, 6_000, 15.0
+    qps, batch_size, settling = 400, 8_000, 15.0
     # A batch for each slot, so that all run at once; the simulator knows them by their callees' first digits.
     prefixes = [str(130 + number) for number in range(SLOTS * len(WORKERS))]
     callees = [number for prefix in prefixes for number in cluster.callees(batch_size, int(prefix) * 10**8)]
@@ -76,6 +76,7 @@ def test_two_workers_share_one_quota(cluster: Cluster) -> None:
         cluster.simulator.start()
     assert cluster.resolved("quota") == Counter(callees)
 
+    assert seen.end - seen.begin >= 10, "the batches did not run at the same time for long enough"
     of_worker: dict[str, int] = defaultdict(int)
     for each in cluster.tasks("quota"):
         of_worker[each["hostname"]] += seen.count("accepted", prefixes[each["map_index"]])

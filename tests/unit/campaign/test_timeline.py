@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 
 import msgspec
+import pytest
 
 from airflow_provider_ccc.campaign.timeline import MOST_BUCKETS, PAUSE, Span, Timeline
 
@@ -52,6 +53,15 @@ def test_pauses_are_left_out():
     assert [run[0].start - START for run in runs] == [1, 10_000]
     assert sum(len(run) for run in runs) < 3 + PAUSE + 2
     assert total(runs) == 5
+
+
+def test_to_be_throttled_for_long_is_no_pause():
+    timeline = finished(1, 200)
+    for second in range(2, 200):
+        timeline.throttle(START + second)
+    (run,) = timeline.runs(1000)
+    assert sum(span.throttled for span in run) == 198
+    assert run[-1].start + run[-1].seconds - run[0].start == pytest.approx(199, abs=0.3)
 
 
 def test_a_pause_slows_nothing_down():

@@ -42,6 +42,17 @@ def test_a_path_and_a_range_are_shown_as_they_are(callees):
     assert render(callees=callees).callees == expected
 
 
+@pytest.mark.parametrize("callees", ["{{ v.callees }}", "{{ v.callees[0] }}", {"callee": "{{ v.callees[0] }}"}])
+def test_numbers_where_no_list_is_are_not_shown_either(callees, connection, tmp_path):
+    """Each is refused by name when the task runs; before, Airflow has stored what was rendered."""
+    operator = render(callees=callees, output_path=str(tmp_path))
+    assert isinstance(operator.callees, CalleeList)
+    assert "138****8000" in str(operator.callees)
+    assert "1380013800" not in str(operator.callees)
+    with pytest.raises(AirflowFailException, match="callees"):
+        operator.execute({})
+
+
 def test_rendered_candidates_are_registered_as_secret_and_callees_are_not(monkeypatch):
     masked: list[str] = []
     monkeypatch.setattr("airflow_provider_ccc.tasks.mask_secret", masked.append)
