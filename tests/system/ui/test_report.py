@@ -80,7 +80,8 @@ def interrupted(task: CccPickOutboundNumbersBatchOperator) -> None:
             time.sleep(0.02)
         task.on_kill()
 
-    stopping = threading.Thread(target=stop)
+    # A daemon: a campaign that fails before is reported, and must not keep the process as well.
+    stopping = threading.Thread(target=stop, daemon=True)
     stopping.start()
     with pytest.raises(StoppedError):
         task.execute({})
