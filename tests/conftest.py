@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -34,10 +35,12 @@ hypothesis.settings.load_profile("ccc")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let deprecations fail tests on the newest Airflow.
+    """Let deprecations fail tests on the newest Airflow, and SIGTERM end a run as Ctrl-C does: with its fixtures.
 
-    In pyproject.toml they would be resolved before the lines above, and import an Airflow that has no home of its own.
+    In pyproject.toml deprecations would be resolved before the lines above, and import an Airflow without a home of its
+    own.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if IS_NEWEST:
         for line in DEPRECATIONS:
             config.addinivalue_line("filterwarnings", line)
