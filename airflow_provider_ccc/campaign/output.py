@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -76,18 +76,26 @@ class Output:
     :param identity: what it should belong to.
     :param output_format: ``ndjson``, ``csv`` or ``parquet``.
     :param on_stale: what to do if it belongs to something else: ``fail`` or ``replace``.
+    :param candidates: the callers to choose from, where these are known.
     :raises CccParameterError: ``output_path`` belongs to another campaign.
     :raises StorageError: whether it does cannot be told.
     """
 
-    def __init__(self, folder: Folder, identity: Identity, output_format: str, on_stale: OnStaleOutput) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        identity: Identity,
+        output_format: str,
+        on_stale: OnStaleOutput,
+        candidates: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
         self.identity = identity
         self._encode = encoder_of(output_format)
         self._suffix = output_format
         self._open(on_stale)
         #: What all complete parts hold together.
-        self.total = Tally()
+        self.total = Tally(callers=dict.fromkeys(candidates, 0))
         self._completed: dict[int, tuple[bool, bool]] = {}  # whether there are failures, and rows skipped
         for number, tally in parts.completed(folder).items():
             self._count(number, tally)

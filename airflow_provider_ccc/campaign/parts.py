@@ -53,7 +53,7 @@ class Tally(msgspec.Struct):
     :param pairs: rows of the output; with a ``count`` above 1 more than those resolved.
     :param calls: requests sent, of which ``throttled`` were refused for the quota and ``retried`` were repetitions.
     :param same_city: pairs whose caller is of the callee's city; ``same_province`` likewise.
-    :param callers: how often each caller was chosen, by its number.
+    :param callers: how often each caller was chosen, by its number; a campaign's candidates that never were, 0.
     :param codes: the failures, by their code.
     :param provinces: pairs by the callee's province, "" where the service named none; ``own_province`` those of them
         whose caller is of that province.
@@ -86,7 +86,8 @@ class Tally(msgspec.Struct):
         for name in self.counts():
             ours, theirs = getattr(self, name), getattr(other, name)
             if isinstance(ours, dict):
-                setattr(self, name, dict(Counter(ours) + Counter(theirs)))
+                for key, count in theirs.items():
+                    ours[key] = ours.get(key, 0) + count
             else:
                 setattr(self, name, ours + theirs)
 

@@ -132,8 +132,10 @@ def _callers(manifest: Mapping[str, Any]) -> dict[str, Any]:
     rest = len(counts) - _MOST_ROWS
     if rest > 0:
         rows[-1] = (f"{rest} others", rows[-1][1])
-    chart = charts.bars("Pairs by caller", [(label, count, count) for label, count in rows]) if rows else ""
-    return {"rows": rows, "used": len(counts), "chart": _chart(chart), "even": manifest["pairs"] / max(1, len(counts))}
+    used, known = sum(map(bool, counts.values())), len(counts)
+    chart = charts.bars("Pairs by caller", [(label, count, count) for label, count in rows]) if used else ""
+    even = manifest["pairs"] / max(1, known)
+    return {"rows": rows, "used": used, "known": known, "chart": _chart(chart), "even": even}
 
 
 def _provinces(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,6 +186,12 @@ def _notes(manifest: Mapping[str, Any]) -> Iterable[str]:
                 f" {_share(1, len(callers))}: phones that see one number often may take it for spam. More numbers of"
                 " the provinces that it serves would share its load."
             )
+    idle = sum(not count for count in callers.values())
+    if idle and pairs >= _FEW:
+        yield (
+            f"{_count(idle)} of {_count(len(callers))} candidates were never chosen: the service looks for one of the"
+            " callee's city first, then of its province."
+        )
     foreign = {name: count - manifest["own_province"].get(name, 0) for name, count in manifest["provinces"].items()}
     foreign.pop("", None)
     if foreign and pairs >= _FEW:

@@ -181,6 +181,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
         from airflow_provider_ccc.campaign.runner import Limits, Runner, summary
         from airflow_provider_ccc.campaign.source import open_source
         from airflow_provider_ccc.campaign.storage import open_folder
+        from airflow_provider_ccc.client.operations import PickOutboundNumbers
         from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 
         with permanent_errors_end_the_task(context):
@@ -220,7 +221,8 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
                     max_failures=_most_failures(rendered_number(self.max_failures), survey.rows),
                 )
                 identity = Identity.of(survey.fingerprint, self._parameters(operation))
-                output = Output(folder, identity, self.output_format, self.on_stale_output)
+                candidates = operation.candidate_numbers if isinstance(operation, PickOutboundNumbers) else ()
+                output = Output(folder, identity, self.output_format, self.on_stale_output, candidates)
                 manifest = output.manifest()
                 if manifest is not None:
                     self.log.info("The campaign in %s is complete already; nothing is left to do", folder.description)

@@ -138,6 +138,8 @@ def test_batches_have_one_report(simulate, tmp_path):
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert re.search(r'id="resolved" value="20"', page)
     assert "in 3 batches" in page
+    assert manifest["callers"] == {"01089767654": 20, "02160664656": 0}  # all callees are in Beijing
+    assert "1 of 2 candidates was used" in page
     assert [path.parent.name for path in tmp_path.rglob("report.html")] == ["out"]
     assert "report" not in merge()
     assert not list(tmp_path.rglob("report.html"))  # it might be of other callees

@@ -31,7 +31,7 @@ CANDIDATES = ["01089767654", "02160664656", "02083332222"]
 #: An instance whose only number receives calls.
 DEAF = {"instance_id": INSTANCE_ID, "phone_numbers": [{"number": CANDIDATES[0], "usage": "Inbound"}]}
 AREAS = ("010", "021", "020", "0571", "025", "1380013", "1390571", "1862888")
-CAMPAIGNS = ("normal", "failures", "nobody", "one_caller", "resumed", "merged")
+CAMPAIGNS = ("normal", "failures", "nobody", "one_caller", "idle", "resumed", "merged")
 
 #: Every text whose contrast to what is behind it is too low for WCAG 2, level AA.
 PALE = """() => {
@@ -106,6 +106,8 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
             operator(numbers(30), folder / "nobody", candidate_numbers=CANDIDATES[:1]).execute({})
         with running(SimulatorSettings(fault_rate=0.1)) as simulator:
             connect(simulator.url)
+            local = [f"1380013{place:04d}" for place in range(120)]  # all have a local caller
+            operator(local, folder / "idle").execute({})
             odd = ["none", "+1 202 555 0100", "", *numbers(40), *numbers(5)]
             operator(odd, folder / "failures", count=2).execute({})
             operator(numbers(120), folder / "one_caller", candidate_numbers=CANDIDATES[:1]).execute({})
@@ -208,7 +210,11 @@ def test_its_figures_are_those_of_the_files(reports: Path, look: Callable[..., A
     assert {row[0]: tuple(row[1:]) for row in table(page, "provinces")} == {
         province: (count, own[province]) for province, count in provinces.items()
     }
-    assert dict(table(page, "callers")) == Counter(shorten(pair["caller"]["number"]) for pair in pairs)
+    callers = Counter(shorten(pair["caller"]["number"]) for pair in pairs)
+    assert Counter(dict(table(page, "callers"))) == callers
+    if name == "idle":
+        assert table(page, "callers")[1:] == [[shorten(number), 0] for number in sorted(CANDIDATES[1:])]
+        assert "2 of 3 candidates were never chosen" in page.locator("aside").inner_text()
     asked = resolved + sum(failure["code"] != "InvalidArgument" for failure in failures)
     assert sum(row[1] for row in table(page, "timeline")) == asked
 

@@ -109,9 +109,9 @@ def test_a_part_that_is_not_whole_is_not_complete(tmp_path, refused):
 
 
 def test_tallies_are_added():
-    total = Tally(callees=3, calls=4, callers={"a": 1}, codes={"x": 2}, timeline=Timeline(finished={1: 1}))
+    total = Tally(callees=3, calls=4, callers={"a": 1, "never": 0}, codes={"x": 2}, timeline=Timeline(finished={1: 1}))
     total.add(Tally(callees=2, calls=1, retried=1, callers={"a": 2, "b": 1}, timeline=Timeline(finished={1: 2})))
-    expected = Tally(callees=5, calls=5, retried=1, callers={"a": 3, "b": 1}, codes={"x": 2})
+    expected = Tally(callees=5, calls=5, retried=1, callers={"a": 3, "never": 0, "b": 1}, codes={"x": 2})
     expected.timeline.finished = {1: 3}
     assert total == expected
     assert Tally() == Tally(callers={}, codes={})  # none shares another's

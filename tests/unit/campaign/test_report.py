@@ -149,6 +149,16 @@ def test_many_callers_are_summed_up():
     assert shown.count("1.00 ×") == 20
 
 
+def test_candidates_that_were_never_chosen():
+    shown = text(render(manifest(callers=CALLERS | {"051267654321": 0, "057187654303": 0}), timeline()))
+    assert "3 of 5 candidates were used; an even share is 160 pairs each, 20.0 %" in shown
+    assert "was used 75.0 % of the time, where an even share is 20.0 %" in shown
+    assert "2 of 5 candidates were never chosen: the service looks for one of" in shown
+    assert "051****4321 0 0.0 % 0.00 ×" in shown
+    nobody = manifest(pairs=0, callers=dict.fromkeys(CALLERS, 0), provinces={}, own_province={})
+    assert "No caller was used." in text(render(nobody, timeline()))
+
+
 def test_more_provinces_and_codes_than_there_can_be_are_summed_up():
     provinces = {f"p{number:03d}": 10 for number in range(100)}
     own = dict.fromkeys(provinces, 4)
