@@ -186,11 +186,11 @@ def _notes(manifest: Mapping[str, Any]) -> Iterable[str]:
                 f" {_share(1, len(callers))}: phones that see one number often may take it for spam. More numbers of"
                 " the provinces that it serves would share its load."
             )
-    idle = sum(not count for count in callers.values())
+    idle = list(callers.values()).count(0)
     if idle and pairs >= _FEW:
         yield (
-            f"{_count(idle)} of {_count(len(callers))} candidates were never chosen: the service looks for one of the"
-            " callee's city first, then of its province."
+            f"{_count(idle)} of {_count(len(callers))} candidates {'was' if idle == 1 else 'were'} never chosen: the"
+            " service looks for one of the callee's city first, then of its province."
         )
     foreign = {name: count - manifest["own_province"].get(name, 0) for name, count in manifest["provinces"].items()}
     foreign.pop("", None)
