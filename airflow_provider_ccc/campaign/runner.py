@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -41,8 +43,9 @@ _EITHERS_FAULT = (CccTransientError, CccStaleSignatureError)
 _PROBE = RetryPolicy(attempts=3, seconds=5.0)
 #: After so many seconds of nothing but throttling the run ends, for a later try to go on.
 _THROTTLED_TOO_LONG = 600.0
-#: How long a run that is stopped waits for the part that is just being written.
+#: How long a run that is stopped waits for the part that is just being written, and for its thread to end, in seconds.
 _LAST_WRITE = 3.0
+_LAST_MOMENTS = _LAST_WRITE + 2.0
 #: How often the pace is noted, in seconds.
 _NOTE_PACE = 0.25
 #: So many rows in a row may be passed over before others get their turn.
@@ -128,20 +131,44 @@ class Runner:
     def run(self) -> None:
         """Resolve all callees that are not in complete parts.
 
+        The event loop has a thread of its own. Airflow ends a task by raising from a signal handler in the main
+        thread: a loop there would log such an exception in whatever callback it hits, and go on. The main thread only
+        waits, and what is raised arrives.
+
         :raises TooManyFailuresError: more failed than may.
         :raises StoppedError: :meth:`stop` was called.
         :raises CccError: the service cannot be used, or not now.
         :raises StorageError: a part cannot be written.
         """
         self._check_failures(0)
-        with _calm_collector(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(self._run())
+        done: Future[None] = Future()
+        run = contextvars.copy_context().run  # with what logs and traces say of the task
+        thread = threading.Thread(target=run, args=(self._run_in_thread, done), name="ccc-campaign", daemon=True)
+        try:
+            thread.start()
+            done.result()
+        except BaseException:
+            if not done.done():  # raised here, by whoever ends the task
+                self.stop()
+                with contextlib.suppress(RuntimeError):  # it was just being started
+                    thread.join(_LAST_MOMENTS)
+            raise
+
+    def _run_in_thread(self, done: Future[None]) -> None:
+        try:
+            with _calm_collector(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                runner.run(self._run())
+        except BaseException as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
 
     def stop(self) -> None:
         """End a run from a signal handler or another thread; finished parts are kept."""
         self._stopped = True
-        if self._stop is not None:
-            self._stop()
+        if stop := self._stop:
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+                stop()
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -353,13 +380,11 @@ def _calm_collector() -> Iterator[None]:
     With its usual threshold it takes a tenth of the time that a call takes.
     """
     before = gc.get_threshold()
-    gc.freeze()
     gc.set_threshold(20_000, *before[1:])
     try:
         yield
     finally:
         gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def summary(source: Source, progress: Progress) -> Mapping[str, Any]:

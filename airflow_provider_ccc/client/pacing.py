@@ -249,22 +249,26 @@ class Gate:
             raise
 
     def _admit(self) -> None:
-        """Admit whoever may send by now, and come back when the next one may.
+        """Admit whoever may send by now, and come back when the next one may, whatever happens in between.
 
         No caller but the event loop does so: callers can be cancelled without holding up the others.
         """
-        while self._queue:
-            if self._queue[0].done():  # cancelled while it waited
-                self._queue.popleft()
-                continue
-            now = self._clock()
-            delay = self._pacer.delay(now)
-            if delay > 0:
+        delay = 0.0
+        try:
+            while self._queue:
+                if self._queue[0].done():  # cancelled while it waited
+                    self._queue.popleft()
+                    continue
+                now = self._clock()
+                delay = self._pacer.delay(now)
+                if delay > 0:
+                    return
+                self._pacer.sent(now)
+                self._queue.popleft().set_result(None)
+        finally:
+            if self._queue:
                 # Not below a timer's resolution: the loop would spin.
                 asyncio.get_running_loop().call_later(max(delay, TIMER), self._admit)
-                return
-            self._pacer.sent(now)
-            self._queue.popleft().set_result(None)
 
     def _pass_on(self) -> None:
         """Give a turn, which a caller got and was cancelled before it could use, to the next one."""
