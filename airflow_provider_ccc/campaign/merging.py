@@ -2,26 +2,74 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 import msgspec
 
-from airflow_provider_ccc.campaign.output import MANIFEST, fingerprint_of, seal
+from airflow_provider_ccc.campaign.layout import (
+    IDENTITY,
+    MANIFEST,
+    REPORT,
+    batch_folder,
+    batches_in,
+    discard,
+    holds_parts,
+    remove_batch,
+    remove_parts,
+)
+from airflow_provider_ccc.campaign.output import OnStaleOutput, fingerprint_of, seal
 from airflow_provider_ccc.campaign.parts import Tally, completed
 from airflow_provider_ccc.campaign.ranges import Range
-from airflow_provider_ccc.campaign.report import REPORT
 from airflow_provider_ccc.campaign.storage import Folder, StorageError
 from airflow_provider_ccc.campaign.timeline import Timeline
 from airflow_provider_ccc.client.errors import CccParameterError
 
+log = logging.getLogger(__name__)
+
 _FILES = ("parts", "failures", "skips")
 
 
-def batch_folder(batch: int) -> str:
-    """Name the sub-folder of one batch."""
-    return f"batch-{batch:05d}"
+def make_room(folder: Folder, batch: Range, parameters_fingerprint: str, on_stale: OnStaleOutput) -> None:
+    """Look for what is not of this campaign in the folder that its batches share; refuse or remove it.
+
+    :param folder: the campaign's.
+    :param batch: one of its ranges.
+    :param parameters_fingerprint: of its parameters.
+    :param on_stale: what to do: ``fail``, ``replace``, or ``extend``, which is a campaign that had fewer rows.
+    :raises CccParameterError: the folder holds the output of another campaign.
+    """
+    beyond = [name for number, name in batches_in(folder).items() if number >= batch.batches]
+    whole = holds_parts(folder)
+    if beyond or whole:
+        found = f"it has the sub-folder {beyond[0]}" if beyond else "it was not split into batches"
+        what = f"{folder.description} holds the output of another campaign: {found}"
+        if on_stale != "replace":
+            raise CccParameterError(
+                "output_path", f"{what}; give each campaign a path of its own, or set on_stale_output='replace'"
+            )
+        log.warning("%s, which is replaced", what)
+        if whole:
+            remove_parts(folder)
+            discard(folder, IDENTITY)
+        for name in beyond:
+            remove_batch(folder, name)
+    data = folder.read(MANIFEST)
+    ours = (batch.fingerprint, parameters_fingerprint)
+    if data is not None and on_stale != "fail" and _campaign_of(data) != ours:
+        # Its batches are about to change. With "fail" the batch itself refuses what is not its own.
+        for name in sorted(folder.names() & {MANIFEST, REPORT}):
+            discard(folder, name)
+
+
+def _campaign_of(manifest: bytes) -> tuple[Any, Any]:
+    try:
+        found = msgspec.json.decode(manifest)
+        return found["input_fingerprint"], found["parameters_fingerprint"]
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+        return None, None
 
 
 def merge_manifests(folder: Folder, batches: Sequence[Mapping[str, Any]], *, report: bool = False) -> dict[str, Any]:
@@ -37,6 +85,8 @@ def merge_manifests(folder: Folder, batches: Sequence[Mapping[str, Any]], *, rep
     ranges = sorted((Range.load(batch) for batch in batches), key=lambda each: each.batch)
     if not ranges or [each.batch for each in ranges] != list(range(ranges[0].batches)):
         raise CccParameterError("batches", "must be all the ranges that one call of split_callees made, each once")
+    if beyond := [name for number, name in batches_in(folder).items() if number >= len(ranges)]:
+        raise CccParameterError("batches", f"{folder.description}/{beyond[0]} is of another campaign; remove it")
     manifests = [_read(folder, each) for each in ranges]
     if len({manifest["parameters_fingerprint"] for manifest in manifests}) > 1:
         raise CccParameterError("batches", "were resolved with different parameters; clear the older ones")
@@ -74,8 +124,8 @@ def merge_manifests(folder: Folder, batches: Sequence[Mapping[str, Any]], *, rep
 def _timeline(folder: Folder, ranges: Sequence[Range]) -> Timeline:
     timeline = Timeline()
     for each in ranges:
-        for tally in completed(folder.child(batch_folder(each.batch))).values():
-            timeline.add(tally.timeline)
+        for state in completed(folder.child(batch_folder(each.batch))).values():
+            timeline.add(state.tally.timeline)
     return timeline
 
 
@@ -94,6 +144,12 @@ def _read(folder: Folder, each: Range) -> dict[str, Any]:
     if rows != rows_of(each.dump()):
         raise CccParameterError(
             "batches", f"{folder.description}/{name} is of other rows; clear the task of this batch"
+        )
+    there = folder.child(batch_folder(each.batch)).names()
+    if missing := [file for kind in _FILES for file in manifest[kind] if file not in there]:
+        raise CccParameterError(
+            "batches",
+            f"{folder.description}/{name} lists {missing[0]}, which is not there; clear the task of this batch",
         )
     return manifest
 

@@ -1,27 +1,26 @@
 """A part: so many consecutive callees of the source, and everything that came of them.
 
 Parts are cut by the source's order, not by when calls end, so the same campaign always has the same parts, however
-often it was interrupted. A part's files are written in an order that ends with its state: a part is complete if, and
-only if, its state is there.
+often it was interrupted. A part's files are written in an order that ends with its state, which names the others with
+their sizes: a part is complete if, and only if, its state is there, and the files are as it says.
 """
 
 from __future__ import annotations
 
-import re
+import hashlib
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 
 from airflow_provider_ccc.campaign.formats import Encode, PairRow, encode_lines
+from airflow_provider_ccc.campaign.layout import STATES, file_name
 from airflow_provider_ccc.campaign.storage import Folder, StorageError
 from airflow_provider_ccc.campaign.timeline import Timeline
 from airflow_provider_ccc.client.models import DialNumberPair
-
-STATES = "_state"
-_OF_A_PART = re.compile(r"(?:part|failures|skipped)-([0-9]{5,})\.[a-z]+")
 
 
 class FailedRow(msgspec.Struct):
@@ -92,6 +91,48 @@ class Tally(msgspec.Struct):
                 setattr(self, name, ours + theirs)
 
 
+class State(msgspec.Struct, kw_only=True):
+    """What says that a part is complete.
+
+    :param campaign: the id of the campaign that it belongs to.
+    :param rows: the fingerprint of the source's rows in it.
+    :param files: the sizes of its files in bytes, by their names.
+    :param tally: what they hold.
+    """
+
+    campaign: str
+    rows: str
+    files: dict[str, int]
+    tally: Tally
+
+
+class Cuts:
+    """Where a source is cut into parts: every so many rows, and where it ended before rows were appended to it.
+
+    :param size: rows in a part.
+    :param ends: how many rows the source had, each time that it was seen longer; the last is how many it has.
+    """
+
+    def __init__(self, size: int, ends: Sequence[int]) -> None:
+        self._size = size
+        self._ends = ends
+        self._starts = [0, *ends[:-1]]
+        self._first = [0]
+        for start, end in zip(self._starts, ends, strict=True):
+            self._first.append(self._first[-1] - (start - end) // size)
+
+    def part_of(self, index: int) -> int:
+        """Say which part a row belongs to, by its index from 0."""
+        segment = bisect_right(self._starts, index) - 1
+        return self._first[segment] + (index - self._starts[segment]) // self._size
+
+    def size_of(self, number: int) -> int:
+        """Say how many rows a part has."""
+        segment = bisect_right(self._first, number) - 1
+        start = self._starts[segment] + (number - self._first[segment]) * self._size
+        return min(self._size, self._ends[segment] - start)
+
+
 class Part:
     """The rows of one part, as they are finished, in whatever order.
 
@@ -137,25 +178,38 @@ class Part:
         self.tally.skipped += 1
         self._skipped.append(row)
 
-    def write(self, folder: Folder, encode: Encode, suffix: str, columns: Sequence[str] | None) -> Tally:
+    def write(self, folder: Folder, campaign: str, encode: Encode, suffix: str, columns: Sequence[str] | None) -> State:
         """Write the finished part, in the source's order.
 
+        :param campaign: the id of the campaign that it belongs to.
         :param encode: writes the pairs.
         :param suffix: the format's.
         :param columns: the source's columns where these are known.
         :returns: what it holds.
-        :raises StorageError: the part is then not complete, and is written anew by the next try.
+        :raises StorageError: the part is then not complete, and the next try writes it again.
         """
         for rows in (self._pairs, self._failed, self._skipped):
             rows.sort(key=lambda row: row.row)
         self._count()
-        for kind, lines in (("failures", self._failed), ("skipped", self._skipped)):
-            if lines:
-                folder.write(file_name(kind, self.number, "ndjson"), encode_lines(lines))
-        folder.write(file_name("part", self.number, suffix), encode(self._pairs, columns))
+        files = {
+            file_name(kind, self.number, "ndjson"): encode_lines(lines)
+            for kind, lines in (("failures", self._failed), ("skipped", self._skipped))
+            if lines
+        }
+        files[file_name("part", self.number, suffix)] = encode(self._pairs, columns)
+        for name, data in files.items():
+            write_new(folder, name, data)
+        sizes = {name: len(data) for name, data in files.items()}
+        state = State(campaign=campaign, rows=self._fingerprint(), files=sizes, tally=self.tally)
         # Last, because it says that the others are there.
-        folder.write(f"{STATES}/{file_name('part', self.number, 'json')}", msgspec.json.encode(self.tally))
-        return self.tally
+        write_new(folder, f"{STATES}/{file_name('part', self.number, 'json')}", msgspec.json.encode(state))
+        return state
+
+    def _fingerprint(self) -> str:
+        rows = {row.row: (row.source, False) for row in self._pairs}
+        rows |= {row.row: (row.source, False) for row in self._failed}
+        rows |= {row.row: (row.source, True) for row in self._skipped}
+        return fingerprint_of_rows((place, *rows[place]) for place in sorted(rows))
 
     def _count(self) -> None:
         tally = self.tally
@@ -176,31 +230,38 @@ class Part:
         tally.codes = dict(Counter(row.code for row in self._failed))
 
 
-def file_name(kind: str, number: int, suffix: str) -> str:
-    """Name a part's file: ``part-00000.ndjson``, ``failures-00000.ndjson``, ``skipped-00000.ndjson``."""
-    return f"{kind}-{number:05d}.{suffix}"
+def write_new(folder: Folder, name: str, data: bytes) -> None:
+    """Write a file that should not be there; one that is, a try left that lost the folder."""
+    while not folder.create(name, data):
+        folder.remove(name)
 
 
-def completed(folder: Folder) -> dict[int, Tally]:
-    """Read which parts are complete, and what they hold.
+def fingerprint_of_rows(rows: Iterable[tuple[int, Mapping[str, Any], bool]]) -> str:
+    """Return SHA-256, in hexadecimal, of rows: place, fields, and whether the number is a duplicate."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(encode_lines([row]))
+    return digest.hexdigest()
+
+
+def completed(folder: Folder) -> dict[int, State]:
+    """Read what is said of parts that are complete.
 
     :raises StorageError: if that cannot be told.
     """
 
-    def read(name: str) -> tuple[int, Tally]:
+    def read(name: str) -> tuple[int, State]:
         try:
             number = int(name.removeprefix("part-").removesuffix(".json"))
-            return number, msgspec.json.decode(folder.read(f"{STATES}/{name}") or b"", type=Tally)
+            return number, msgspec.json.decode(folder.read(f"{STATES}/{name}") or b"", type=State)
         except (ValueError, msgspec.DecodeError) as error:
             raise StorageError(
-                f"{folder.description}/{STATES}/{name} is no state of a part ({error}); empty the folder to start anew"
+                f"{folder.description}/{STATES}/{name} is not the state of a part ({error}); empty the folder to start"
+                " again"
             ) from None
 
-    with ThreadPoolExecutor(8) as pool:  # an object storage takes its time for each
+    pool = ThreadPoolExecutor(8)  # an object storage takes its time for each
+    try:
         return dict(pool.map(read, sorted(folder.names(STATES))))
-
-
-def part_of(name: str) -> int | None:
-    """Say which part a file in the folder belongs to, if to any."""
-    match = _OF_A_PART.fullmatch(name)
-    return int(match[1]) if match else None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # a task that is ended does not wait for them

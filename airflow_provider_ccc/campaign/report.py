@@ -14,13 +14,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_ccc.campaign import charts
+from airflow_provider_ccc.campaign.layout import REPORT
 from airflow_provider_ccc.campaign.storage import Folder
 from airflow_provider_ccc.campaign.timeline import Timeline
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.numbers import shorten, shorten_in
-
-REPORT = "report.html"
 
 #: So many rows a table has at most; what is beyond them is one row more.
 _MOST_ROWS = 20

@@ -213,15 +213,15 @@ class Runner:
 
     async def _work(self) -> None:
         passed_over = 0
-        size, total = self._limits.part_size, self._source.survey.rows
+        cuts = self._output.cuts
         for index, row in self._rows:
-            number = index // size
+            number = cuts.part_of(index)
             if self._output.is_complete(number):
                 passed_over += 1
             else:
                 part = self._parts.get(number)
                 if part is None:
-                    part = self._parts[number] = Part(number, min(size, total - number * size))
+                    part = self._parts[number] = Part(number, cuts.size_of(number))
                     self._make_room()
                 if row.problem or row.duplicate:
                     passed_over += 1

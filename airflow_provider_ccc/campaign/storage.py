@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import threading
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ASIDE = ".partial"
+#: What a file system without hard links says.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_NOT_WAITED_FOR = (PermissionError, FileNotFoundError, FileExistsError)
 
 
 class StorageError(Exception):
@@ -39,16 +44,32 @@ class Folder(Protocol):
         """Write a file, whole or not at all, over the one that is there."""
         ...
 
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file, whole or not at all, unless one is there; say whether it was written."""
+        ...
+
     def read(self, name: str) -> bytes | None:
         """Read a file; ``None`` if there is none."""
         ...
 
+    def sizes(self, under: str = "") -> dict[str, int]:
+        """List the files in the folder, or in one of its sub-folders, with their sizes in bytes."""
+        ...
+
     def names(self, under: str = "") -> set[str]:
-        """List the files in the folder, or in one of its sub-folders."""
+        """List the same without their sizes."""
+        ...
+
+    def folders(self) -> set[str]:
+        """List the sub-folders."""
         ...
 
     def remove(self, name: str) -> None:
-        """Remove a file that is there."""
+        """Remove a file that is there, and a local folder that is empty then."""
+        ...
+
+    def tidy(self) -> None:
+        """Remove what a killed process left half-written. Only the folder's owner may."""
         ...
 
     def child(self, name: str) -> Folder:
@@ -71,6 +92,10 @@ def open_folder(path: Any, parameter: str = "output_path") -> Folder:
     if not text.strip():
         raise CccParameterError(parameter, "is no path; give a folder, or an address such as s3://conn@bucket/folder")
     if "://" not in text:
+        if not Path(text).is_absolute():
+            raise CccParameterError(
+                parameter, f"{text!r} is relative, so another worker would not find it; give an absolute path"
+            )
         return LocalFolder(Path(text))
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
@@ -95,19 +120,22 @@ class LocalFolder:
         self._path = path
 
     def write(self, name: str, data: bytes) -> None:
-        target = self._path / name
-        with self._explained("write", name):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}{_ASIDE}")
+        with self._explained("write", name), self._aside(name, data) as (aside, target):
+            aside.replace(target)
+
+    def create(self, name: str, data: bytes) -> bool:
+        with self._explained("write", name), self._aside(name, data) as (aside, target):
             try:
-                with aside.open("xb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
+                target.hardlink_to(aside)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                if target.exists():
+                    return False
                 aside.replace(target)
-            except BaseException:
-                aside.unlink(missing_ok=True)
-                raise
+        return True
 
     def read(self, name: str) -> bytes | None:
         with self._explained("read", name):
@@ -116,20 +144,54 @@ class LocalFolder:
             except FileNotFoundError:
                 return None
 
-    def names(self, under: str = "") -> set[str]:
+    def sizes(self, under: str = "") -> dict[str, int]:
         with self._explained("list", under):
-            try:
-                entries = list((self._path / under).iterdir())
-            except FileNotFoundError:
-                return set()
-            for entry in entries:
-                if entry.name.startswith(".") and entry.name.endswith(_ASIDE):
-                    entry.unlink(missing_ok=True)  # left by a process that was killed
-            return {entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()}
+            return {
+                entry.name: entry.stat().st_size
+                for entry in self._entries(under)
+                if not entry.name.startswith(".") and entry.is_file()
+            }
+
+    def names(self, under: str = "") -> set[str]:
+        return set(self.sizes(under))
+
+    def folders(self) -> set[str]:
+        return {entry.name for entry in self._entries() if entry.is_dir()}
 
     def remove(self, name: str) -> None:
         with self._explained("remove", name):
-            (self._path / name).unlink()
+            path = self._path / name
+            path.unlink()
+            with contextlib.suppress(OSError):  # others are in it
+                path.parent.rmdir()
+
+    def tidy(self) -> None:
+        for under in ("", "_state", "_owner"):
+            for entry in self._entries(under):
+                if entry.name.startswith(".") and entry.name.endswith(_ASIDE):
+                    entry.unlink(missing_ok=True)
+
+    def _entries(self, under: str = "") -> list[Path]:
+        with self._explained("list", under):
+            try:
+                return list((self._path / under).iterdir())
+            except FileNotFoundError:
+                return []
+
+    @contextlib.contextmanager
+    def _aside(self, name: str, data: bytes) -> Iterator[tuple[Path, Path]]:
+        """Write a file beside where it is to be, and remove it if it is still there at the end."""
+        target = self._path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}{_ASIDE}")
+        try:
+            with aside.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            yield aside, target
+        finally:
+            aside.unlink(missing_ok=True)
 
     def child(self, name: str) -> LocalFolder:
         return LocalFolder(self._path / name)
@@ -154,14 +216,34 @@ class ObjectFolder:
     :param seconds: for how long.
     """
 
-    def __init__(self, path: ObjectStoragePath, seconds: float = 60.0) -> None:
+    def __init__(self, path: ObjectStoragePath, seconds: float = 60.0, given_up: threading.Event | None = None) -> None:
         self.description = str(path)
         self._path = path
         self._seconds = seconds
-        self._given_up = threading.Event()
+        self._given_up = given_up or threading.Event()
 
     def write(self, name: str, data: bytes) -> None:
         self._try("write", name, lambda fs, path: fs.pipe_file(path, data))
+
+    def create(self, name: str, data: bytes) -> bool:
+        def create(fs: Any, path: str) -> None:
+            try:
+                fs.pipe_file(path, data, mode="create")
+            except (TypeError, NotImplementedError, OSError) as error:
+                if isinstance(error, OSError) and error.errno != errno.ENOSYS:
+                    raise
+                # A storage without conditional writes: those who wrote at the same moment read who was the last.
+                if fs.exists(path):
+                    raise FileExistsError from None
+                fs.pipe_file(path, data)
+
+        try:
+            self._try("write", name, create)
+        except StorageError as error:
+            if not isinstance(error.__cause__, FileExistsError):
+                raise
+            return self.read(name) == data  # an earlier attempt, whose answer was lost
+        return True
 
     def read(self, name: str) -> bytes | None:
         def read(fs: Any, path: str) -> bytes | None:
@@ -173,23 +255,38 @@ class ObjectFolder:
         found: bytes | None = self._try("read", name, read)
         return found
 
+    def sizes(self, under: str = "") -> dict[str, int]:
+        return {name: size for name, size, kind in self._entries(under) if kind == "file"}
+
     def names(self, under: str = "") -> set[str]:
-        def listing(fs: Any, path: str) -> set[str]:
+        return set(self.sizes(under))
+
+    def folders(self) -> set[str]:
+        return {name for name, _, kind in self._entries() if kind == "directory"}
+
+    def _entries(self, under: str = "") -> list[tuple[str, int, str]]:
+        def listing(fs: Any, path: str) -> list[tuple[str, int, str]]:
             fs.invalidate_cache()  # another task may have written meanwhile
             try:
                 entries = fs.ls(path, detail=True)
             except FileNotFoundError:
-                return set()
-            return {entry["name"].rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "file"}
+                return []
+            return [
+                (entry["name"].rstrip("/").rpartition("/")[2], entry.get("size") or 0, entry["type"])
+                for entry in entries
+            ]
 
-        found: set[str] = self._try("list", under, listing)
+        found: list[tuple[str, int, str]] = self._try("list", under, listing)
         return found
 
     def remove(self, name: str) -> None:
         self._try("remove", name, lambda fs, path: fs.rm_file(path))
 
     def child(self, name: str) -> ObjectFolder:
-        return ObjectFolder(self._path / name, self._seconds)
+        return ObjectFolder(self._path / name, self._seconds, self._given_up)
+
+    def tidy(self) -> None:
+        """Nothing is there before it is whole."""
 
     def give_up(self) -> None:
         self._given_up.set()
@@ -197,11 +294,9 @@ class ObjectFolder:
     def _try(self, what: str, name: str, do: Any) -> Any:
         address = f"{self.description}/{name}".rstrip("/")
         retrying = tenacity.Retrying(
-            # Every library has errors of its own; a wrong name or a missing right is not mended by waiting.
+            # Every library has errors of its own; a wrong name or a missing right is not fixed by waiting.
             retry=tenacity.retry_if_exception(
-                lambda error: (
-                    isinstance(error, Exception) and not isinstance(error, (PermissionError, FileNotFoundError))
-                )
+                lambda error: isinstance(error, Exception) and not isinstance(error, _NOT_WAITED_FOR)
             ),
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=8),
             stop=tenacity.stop_any(

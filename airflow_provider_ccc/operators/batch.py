@@ -62,8 +62,9 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
     :param callees: whom to call (templated): a list of numbers or of rows that have ``callee_column``; the path or
         ``ObjectStoragePath`` address of a CSV, NDJSON or Parquet file, ``.gz`` and ``.zst`` too; or a range made by
         :func:`~airflow_provider_ccc.campaign.source.split_callees`, whose output goes to a sub-folder of its own.
-    :param output_path: a local folder or an address such as ``s3://aws_default@bucket/campaigns/{{ ds }}`` (templated).
-        Each campaign needs one of its own.
+    :param output_path: an absolute local path or an address such as ``s3://aws_default@bucket/campaigns/{{ ds }}``
+        (templated). Each campaign needs one of its own, and one run at a time owns it: see
+        :mod:`airflow_provider_ccc.campaign.ownership`.
     :param candidate_numbers: the company's own numbers to choose from (templated), none twice.
     :param skill_group_ids: the skill groups whose numbers to choose from (templated), none twice. Exactly one of
         ``candidate_numbers`` and ``skill_group_ids`` is given.
@@ -75,8 +76,8 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
     :param max_failures: how many callees may fail (templated): a number, or a fraction of them such as 0.01. One more
         fails the task early, and without a retry. A malformed number is a failure, a duplicate is none.
     :param output_format: ``ndjson``, ``csv`` or ``parquet``.
-    :param on_stale_output: what to do if ``output_path`` holds the output of other callees or parameters: ``fail`` or
-        ``replace``.
+    :param on_stale_output: what to do if ``output_path`` holds the output of other callees or parameters: ``fail``;
+        ``replace``; or ``extend``, which goes on where callees were only appended since, and fails otherwise.
     :param report: whether to write ``report.html`` next to the manifest: what came of the campaign, for people. It
         needs the extra ``airflow-provider-ccc[report]``.
     :param output_url: where ``output_path`` is served over http or https (templated), for a link to the report in
@@ -173,8 +174,11 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
         :raises airflow_provider_ccc.campaign.storage.StorageError: the output cannot be read or written.
         """
         # Imported here, because DAG files are parsed often.
-        from airflow_provider_ccc.campaign.merging import batch_folder, rows_of
+        from airflow_provider_ccc.campaign.formats import encoder_of
+        from airflow_provider_ccc.campaign.layout import batch_folder
+        from airflow_provider_ccc.campaign.merging import make_room, rows_of
         from airflow_provider_ccc.campaign.output import Identity, Output
+        from airflow_provider_ccc.campaign.ownership import Owner, owned
         from airflow_provider_ccc.campaign.progress import Progress
         from airflow_provider_ccc.campaign.ranges import Range
         from airflow_provider_ccc.campaign.report import report_link
@@ -185,8 +189,11 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
         from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 
         with permanent_errors_end_the_task(context):
-            if self.on_stale_output not in ("fail", "replace"):
-                raise CccParameterError("on_stale_output", f"{self.on_stale_output!r} is neither 'fail' nor 'replace'")
+            if self.on_stale_output not in ("fail", "replace", "extend"):
+                raise CccParameterError(
+                    "on_stale_output", f"must be 'fail', 'replace' or 'extend', not {self.on_stale_output!r}"
+                )
+            encoder_of(self.output_format)  # refuses a wrong one before anything is touched
             part_size = checks.integer("part_size", self.part_size, at_least=1, at_most=100_000)
             concurrency = checks.integer("concurrency", self.concurrency, at_least=1, at_most=1000)
             hook = CccAsyncHook(self.ccc_conn_id)
@@ -195,12 +202,11 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
             folder = open_folder(self.output_path)
             callees = self.callees.callees if isinstance(self.callees, CalleeList) else self.callees
             details: dict[str, Any] = {}
-            below = ""
+            batch, below = None, ""
             if isinstance(callees, Mapping):
-                batch = Range.load(callees).dump()
-                below = batch_folder(batch["batch"])
-                folder = folder.child(below)
-                details["rows"] = rows_of(batch)
+                batch = Range.load(callees)
+                below = batch_folder(batch.batch)
+                details["rows"] = rows_of(batch.dump())
             link = report_link(self.report, self.output_url, below)
             with open_source(
                 callees, column=self.callee_column, format=self.callees_format, encoding=self.callees_encoding
@@ -220,27 +226,44 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
                     max_qps=rendered_number(self.max_qps) if is_given(self.max_qps) else None,
                     max_failures=_most_failures(rendered_number(self.max_failures), survey.rows),
                 )
-                identity = Identity.of(survey.fingerprint, self._parameters(operation))
+                identity = Identity.of(survey.fingerprint, self._parameters(operation), survey.rows)
                 candidates = operation.candidate_numbers if isinstance(operation, PickOutboundNumbers) else ()
-                output = Output(folder, identity, self.output_format, self.on_stale_output, candidates)
-                manifest = output.manifest()
-                if manifest is not None:
-                    self.log.info("The campaign in %s is complete already; nothing is left to do", folder.description)
-                    if self.report:
-                        manifest = output.report(manifest)
-                    return self._end(context, manifest, link)
-                output.clean()
-                if output.total.callees:
-                    self.log.info("Going on after %d callees that earlier tries finished", output.total.callees)
-                progress = Progress(self.log, survey.rows, output.total.callees, _tags(context))
-                self._runner = Runner(source, output, operation, hook, limits, progress)
-                if self._killed:
-                    self._runner.stop()
-                try:
-                    self._runner.run()
-                finally:
-                    self._runner = None
-                manifest = output.finish({**summary(source, progress), **details}, report=self.report)
+                owner = Owner.of((context or {}).get("ti"))
+                with owned(folder, owner, batch=below, on_lost=self._stop) as whole:
+                    if batch is not None:
+                        make_room(whole, batch, identity.parameters_fingerprint, self.on_stale_output)
+                    output = Output(
+                        whole.child(below) if below else whole,
+                        identity,
+                        self.output_format,
+                        self.on_stale_output,
+                        part_size=part_size,
+                        rows=source.rows,
+                        candidates=candidates,
+                    )
+                    manifest = output.manifest()
+                    if manifest is not None:
+                        self.log.warning(
+                            "%s has been complete since %s; nobody is resolved again. For new pairs, give another"
+                            " output_path",
+                            output.folder.description,
+                            manifest["finished"],
+                        )
+                        if self.report:
+                            manifest = output.report(manifest)
+                        return self._end(context, manifest, link)
+                    output.clean()
+                    if output.total.callees:
+                        self.log.info("Going on after %d callees that earlier tries finished", output.total.callees)
+                    progress = Progress(self.log, survey.rows, output.total.callees, _tags(context))
+                    self._runner = Runner(source, output, operation, hook, limits, progress)
+                    if self._killed:
+                        self._runner.stop()
+                    try:
+                        self._runner.run()
+                    finally:
+                        self._runner = None
+                    manifest = output.finish({**summary(source, progress), **details}, report=self.report)
         for name in ("failed", "skipped"):
             if manifest[name]:
                 self.log.warning("%d callees were %s; see the files of the manifest", manifest[name], name)
@@ -273,9 +296,12 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
 
     def on_kill(self) -> None:
         """Stop; finished parts are kept."""
+        self._stop()
+
+    def _stop(self) -> None:
         self._killed = True
-        if self._runner is not None:
-            self._runner.stop()
+        if runner := self._runner:
+            runner.stop()
 
     def _operation(self, hook: CccAsyncHook) -> PickOperation:
         """Make what is asked about each callee, and look the connection up."""

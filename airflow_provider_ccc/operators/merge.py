@@ -57,12 +57,15 @@ class CccMergeManifestsOperator(CccLineageMixin, BaseOperator):
         """
         # Imported here, because DAG files are parsed often.
         from airflow_provider_ccc.campaign.merging import merge_manifests
+        from airflow_provider_ccc.campaign.ownership import Owner, owned
         from airflow_provider_ccc.campaign.report import report_link
         from airflow_provider_ccc.campaign.storage import open_folder
 
         with permanent_errors_end_the_task():
             link = report_link(self.report, self.output_url)
-            manifest = merge_manifests(open_folder(self.output_path), self.batches, report=self.report)
+            owner = Owner.of((context or {}).get("ti"))
+            with owned(open_folder(self.output_path), owner, merging=True) as folder:
+                manifest = merge_manifests(folder, self.batches, report=self.report)
         note(context, REPORT_URL, link)
         self.log.info(
             "%d callees in %d batches: %d resolved, %d failed, %d skipped",

@@ -13,12 +13,12 @@ from airflow_provider_ccc.client.models import DialNumberPair, PhoneNumber
 NUMBER = PhoneNumber("13800138000", "北京", "北京")
 
 
-def identity(input_fingerprint: str = "i", **parameters) -> Identity:
-    return Identity.of(input_fingerprint, {"count": 1, "part_size": 2} | parameters)
+def identity(input_fingerprint: str = "i", rows: int = 4, **parameters) -> Identity:
+    return Identity.of(input_fingerprint, {"count": 1, "part_size": 2} | parameters, rows)
 
 
 def opened(path, found: Identity | None = None, on_stale: str = "fail", output_format: str = "ndjson") -> Output:
-    return Output(LocalFolder(path), found or identity(), output_format, on_stale)
+    return Output(LocalFolder(path), found or identity(), output_format, on_stale, part_size=2)
 
 
 def part(number: int, *, failed: bool = False) -> Part:
@@ -90,7 +90,7 @@ def test_what_belongs_to_another_is_refused_untouched_or_replaced(tmp_path, othe
     (tmp_path / "mine.txt").write_bytes(b"")
     before = content(tmp_path)
     with pytest.raises(
-        CccParameterError, match=rf"InvalidArgument: output_path: .*it differs in {differs};.*on_stale_output"
+        CccParameterError, match=rf"InvalidArgument: output_path: .*it differs in {differs}.*; give.*on_stale_output"
     ) as caught:
         opened(tmp_path, other)
     assert caught.value.parameter == "output_path"
@@ -126,7 +126,7 @@ def test_a_replacement_that_is_interrupted_is_begun_again(tmp_path, at):
             super().remove(name)
 
     with pytest.raises(StorageError):
-        Output(Interrupted(tmp_path), identity("j"), "ndjson", "replace")
+        Output(Interrupted(tmp_path), identity("j"), "ndjson", "replace", part_size=2)
     with pytest.raises(CccParameterError, match="differs in callees"):
         opened(tmp_path, identity("j"))
     old = opened(tmp_path)
@@ -178,11 +178,11 @@ def test_a_part_that_cannot_be_written_does_not_count(tmp_path):
 
 
 def test_the_identity_holds_no_numbers_and_no_order_of_names(tmp_path):
-    with_numbers = Identity.of("i", {"candidate_numbers": [NUMBER.number]})
+    with_numbers = Identity.of("i", {"candidate_numbers": [NUMBER.number]}, 1)
     opened(tmp_path, with_numbers)
     assert NUMBER.number.encode() not in content(tmp_path)["_campaign.json"]
-    assert Identity.of("i", {"a": 1, "b": 2}).fingerprint == Identity.of("i", {"b": 2, "a": 1}).fingerprint
-    assert Identity.of("i", {"a": 1}).fingerprint != Identity.of("j", {"a": 1}).fingerprint
+    assert identity(a=1, b=2).fingerprint == identity(b=2, a=1).fingerprint
+    assert identity(a=1).fingerprint != identity("j", a=1).fingerprint
     assert fingerprint_of({"a": 1, "b": 2}) == fingerprint_of({"b": 2, "a": 1}) != fingerprint_of({"a": 1})
 
 

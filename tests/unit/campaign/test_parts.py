@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from airflow_provider_ccc.campaign import parts
+from airflow_provider_ccc.campaign import layout, parts
 from airflow_provider_ccc.campaign.formats import encoder_of
-from airflow_provider_ccc.campaign.parts import FailedRow, Part, SkippedRow, Tally
+from airflow_provider_ccc.campaign.parts import Cuts, FailedRow, Part, SkippedRow, Tally
 from airflow_provider_ccc.campaign.storage import LocalFolder, StorageError
 from airflow_provider_ccc.campaign.timeline import Timeline
 from airflow_provider_ccc.client.models import DialNumberPair, PhoneNumber
@@ -27,11 +27,11 @@ class Recording(LocalFolder):
         self.written: list[str] = []
         self.refused = refused
 
-    def write(self, name: str, data: bytes) -> None:
+    def create(self, name: str, data: bytes) -> bool:
         if name == self.refused:
             raise StorageError(name)
         self.written.append(name)
-        super().write(name, data)
+        return super().create(name, data)
 
 
 def a_part() -> Part:
@@ -57,7 +57,7 @@ def read(path) -> list[dict]:
 def test_a_part_is_written_in_the_sources_order_and_its_state_last(tmp_path):
     part, folder = a_part(), Recording(tmp_path)
     assert part.finished
-    tally = part.write(folder, encoder_of("ndjson"), "ndjson", None)
+    state = part.write(folder, "c", encoder_of("ndjson"), "ndjson", None)
     assert folder.written[-1] == "_state/part-00003.json"
     assert set(folder.written[:-1]) == {"part-00003.ndjson", "failures-00003.ndjson", "skipped-00003.ndjson"}
     assert [row["row"] for row in read(tmp_path / "part-00003.ndjson")] == [16, 19, 19]
@@ -66,8 +66,10 @@ def test_a_part_is_written_in_the_sources_order_and_its_state_last(tmp_path):
         {"row": 20, "code": "InvalidArgument", "message": "malformed", "request_id": "", "source": {"callee": "x"}},
     ]
     assert read(tmp_path / "skipped-00003.ndjson") == [{"row": 18, "reason": "duplicate", "source": {"id": 18}}]
-    assert parts.completed(folder) == {3: tally}
-    assert tally == Tally(
+    assert parts.completed(folder) == {3: state}
+    sizes = {name: (tmp_path / name).stat().st_size for name in folder.written[:-1]}
+    assert (state.campaign, state.files) == ("c", sizes)
+    assert state.tally == Tally(
         callees=5,
         resolved=2,
         failed=2,
@@ -89,14 +91,14 @@ def test_a_part_is_written_in_the_sources_order_and_its_state_last(tmp_path):
 def test_what_nobody_failed_or_skipped_has_no_file(tmp_path):
     part, folder = Part(0, 1), Recording(tmp_path)
     part.resolved(1, [DialNumberPair(BEIJING, BEIJING)], "R", {})
-    part.write(folder, encoder_of("csv"), "csv", ())
+    part.write(folder, "c", encoder_of("csv"), "csv", ())
     assert folder.written == ["part-00000.csv", "_state/part-00000.json"]
 
 
 def test_a_part_of_failures_alone_has_an_empty_file(tmp_path):
     part = Part(0, 1)
     part.failed(FailedRow(1, "NoPairs", "none", "R", {}))
-    part.write(Recording(tmp_path), encoder_of("ndjson"), "ndjson", None)
+    part.write(Recording(tmp_path), "c", encoder_of("ndjson"), "ndjson", None)
     assert (tmp_path / "part-00000.ndjson").read_bytes() == b""
 
 
@@ -104,7 +106,7 @@ def test_a_part_of_failures_alone_has_an_empty_file(tmp_path):
 def test_a_part_that_is_not_whole_is_not_complete(tmp_path, refused):
     folder = Recording(tmp_path, refused)
     with pytest.raises(StorageError):
-        a_part().write(folder, encoder_of("ndjson"), "ndjson", None)
+        a_part().write(folder, "c", encoder_of("ndjson"), "ndjson", None)
     assert parts.completed(folder) == {}
 
 
@@ -131,14 +133,51 @@ def test_tallies_are_added():
 def test_a_state_that_is_none_is_an_error(tmp_path, name, content):
     folder = LocalFolder(tmp_path)
     folder.write(f"_state/{name}", content)
-    with pytest.raises(StorageError, match=f"{name} is no state of a part"):
+    with pytest.raises(StorageError, match=f"{name} is not the state of a part"):
         parts.completed(folder)
 
 
 def test_file_names():
-    assert parts.file_name("part", 7, "csv") == "part-00007.csv"
-    assert parts.file_name("part", 123456, "csv") == "part-123456.csv"
+    assert layout.file_name("part", 7, "csv") == "part-00007.csv"
+    assert layout.file_name("part", 123456, "csv") == "part-123456.csv"
     names = ["part-00007.csv", "failures-00007.ndjson", "skipped-123456.ndjson"]
-    assert [parts.part_of(name) for name in names] == [7, 7, 123456]
+    assert [layout.part_of(name) for name in names] == [7, 7, 123456]
     for other in ("part-7.csv", "part-00007", "_manifest.json", "apart-00007.csv", "part-00007.csv.gz"):
-        assert parts.part_of(other) is None
+        assert layout.part_of(other) is None
+
+
+@pytest.mark.parametrize(
+    ("ends", "numbers", "sizes"),
+    [
+        ([5], [0, 0, 1, 1, 2], [2, 2, 1]),
+        ([4], [0, 0, 1, 1], [2, 2]),
+        # What was a short part at the end stays one when rows are appended.
+        ([3, 4, 7], [0, 0, 1, 2, 3, 3, 4], [2, 1, 1, 2, 1]),
+    ],
+)
+def test_a_source_is_cut_every_so_many_rows_and_where_it_once_ended(ends, numbers, sizes):
+    cuts = Cuts(2, ends)
+    assert [cuts.part_of(index) for index in range(ends[-1])] == numbers
+    assert [cuts.size_of(number) for number in range(len(sizes))] == sizes
+
+
+def test_rows_have_a_fingerprint_of_place_fields_and_whether_they_are_duplicates(tmp_path):
+    def fingerprint(source: dict, row: int = 1, *, skipped: bool = False) -> str:
+        part = Part(0, 1)
+        if skipped:
+            part.skipped(SkippedRow(row, "duplicate", source))
+        else:
+            part.resolved(row, [DialNumberPair(BEIJING, BEIJING)] * 2, "R", source)
+        name = f"{row}{skipped}{len(source)}"
+        return part.write(LocalFolder(tmp_path / name), "c", encoder_of("ndjson"), "ndjson", None).rows
+
+    same = {"callee": "1", "name": None}
+    assert fingerprint(same) == parts.fingerprint_of_rows([(1, same, False)])
+    assert len({fingerprint(same), fingerprint(same, 2), fingerprint(same, skipped=True), fingerprint({})}) == 4
+
+
+def test_a_file_that_another_try_left_is_replaced(tmp_path):
+    folder = LocalFolder(tmp_path)
+    folder.write("part-00000.ndjson", b"another's")
+    parts.write_new(folder, "part-00000.ndjson", b"ours")
+    assert folder.read("part-00000.ndjson") == b"ours"

@@ -139,6 +139,7 @@ def test_what_a_killed_process_left_is_removed_and_not_listed(tmp_path):
     (tmp_path / ".part-00000.ndjson.0123.partial").write_bytes(b"half")
     (tmp_path / ".hidden").write_bytes(b"")
     assert folder.names() == {"a.json"}
+    folder.tidy()
     assert {path.name for path in tmp_path.iterdir()} == {"a.json", ".hidden"}
 
 

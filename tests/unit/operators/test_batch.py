@@ -95,7 +95,7 @@ def test_max_failures_is_refused(given):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"on_stale_output": "ignore"}, "on_stale_output: 'ignore' is neither"),
+        ({"on_stale_output": "ignore"}, "on_stale_output: must be 'fail', 'replace' or 'extend', not 'ignore'"),
         ({"part_size": 0}, "part_size: must be an integer of at least 1"),
         ({"part_size": 100_001}, "part_size: must be .* at most 100000"),
         ({"part_size": "100"}, "part_size: must be an integer"),
