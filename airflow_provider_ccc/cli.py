@@ -17,6 +17,8 @@ from airflow_provider_ccc.simulator.__main__ import run as serve
 if TYPE_CHECKING:
     from airflow.cli.cli_config import CLICommand
 
+    from airflow_provider_ccc.hooks.ccc import CccHook
+
 HELP = "Alibaba Cloud Call Center"
 
 
@@ -54,20 +56,20 @@ def _option(*flags: str, help: str, **settings: Any) -> Option:
 _CONNECTION = _option("--conn-id", help="the connection", default="ccc_default", metavar="ID")
 _INSTANCE = _option("--instance-id", help="the call centre instance; the connection's by default", metavar="ID")
 _SIMULATOR = tuple(_option(flag, **settings) for flag, settings in simulator_options().items())
+_SEVERAL = "repeat it, or put commas between, for several"
 _OUTPUT = _option("--output", "-o", help="how to print it", choices=("table", "json", "yaml", "plain"), default="table")
 
 
 def pick(arguments: argparse.Namespace) -> int:
     """Pick the number to show to one callee, and print the pairs."""
-    from airflow_provider_ccc.hooks.ccc import CccHook
-
-    if bool(arguments.candidate) == bool(arguments.skill_group):
-        return _fail("give either --candidate or --skill-group, each as often as there are some")
-    hook = CccHook(arguments.conn_id, instance_id=arguments.instance_id)
-    if arguments.candidate:
-        picked = hook.pick_outbound_numbers(arguments.callee, arguments.candidate, arguments.count)
+    candidates, skill_groups = _all(arguments.candidate), _all(arguments.skill_group)
+    if bool(candidates) == bool(skill_groups):
+        return _fail("give --candidate or --skill-group, not both; repeat it for several")
+    hook = _hook(arguments)
+    if candidates:
+        picked = hook.pick_outbound_numbers(arguments.callee, candidates, arguments.count)
     else:
-        picked = hook.pick_global_outbound_numbers(arguments.callee, arguments.skill_group, arguments.count)
+        picked = hook.pick_global_outbound_numbers(arguments.callee, skill_groups, arguments.count)
     _print(
         (
             {f"{who}_{what}": text for who, number in pair.as_dict().items() for what, text in number.items()}
@@ -80,15 +82,36 @@ def pick(arguments: argparse.Namespace) -> int:
 
 def health(arguments: argparse.Namespace) -> int:
     """Look at an instance once, and print what was seen; the exit code says whether it is ready."""
-    from airflow_provider_ccc.hooks.ccc import CccHook
-
-    seen = CccHook(arguments.conn_id, instance_id=arguments.instance_id).check_health(
+    seen = _hook(arguments).check_health(
         min_outbound_numbers=arguments.min_outbound_numbers,
-        candidate_numbers=arguments.candidate or None,
+        candidate_numbers=_all(arguments.candidate) or None,
         min_ready_agents=arguments.min_ready_agents,
     )
     _print([seen.as_dict()], arguments.output)
     return 0 if seen.ready else _fail(f"not ready: {seen.missing}")
+
+
+def _hook(arguments: argparse.Namespace) -> CccHook:
+    """Make a hook that finds its connection wherever Airflow's own commands do, the metadata database included.
+
+    A hook in a task asks Airflow's supervisor, and there is none here; Airflow 3 then looks into the environment and
+    the configured secrets backend only.
+    """
+    from airflow.models.connection import Connection
+
+    from airflow_provider_ccc.hooks.ccc import CccHook
+
+    class CommandsHook(CccHook):
+        @classmethod
+        def get_connection(cls, conn_id: str) -> Any:
+            return Connection.get_connection_from_secrets(conn_id)
+
+    return CommandsHook(arguments.conn_id, instance_id=arguments.instance_id)
+
+
+def _all(given: list[str] | None) -> list[str]:
+    """Read an option that may be repeated, and hold several values with commas between them."""
+    return [one.strip() for text in given or () for one in text.split(",") if one.strip()]
 
 
 def simulator(arguments: argparse.Namespace) -> int:
@@ -104,8 +127,8 @@ COMMANDS = (
         pick,
         (
             _option("callee", help="whom to call"),
-            _option("--candidate", help="a number to choose from", action="append", metavar="NUMBER"),
-            _option("--skill-group", help="or a skill group to choose of", action="append", metavar="ID"),
+            _option("--candidate", help=f"a number to choose from; {_SEVERAL}", action="append", metavar="NUMBER"),
+            _option("--skill-group", help=f"or a skill group; {_SEVERAL}", action="append", metavar="ID"),
             _option("--count", help="how many pairs to ask for", type=int, default=1, metavar="N"),
             _INSTANCE,
             _CONNECTION,
@@ -114,12 +137,12 @@ COMMANDS = (
     ),
     Command(
         "health",
-        "Look whether an instance is ready for a campaign",
+        "Check whether an instance is ready for a campaign",
         health,
         (
             _option("--min-outbound-numbers", help="how many may call out", type=int, default=1, metavar="N"),
             _option("--min-ready-agents", help="how many agents are ready", type=int, default=0, metavar="N"),
-            _option("--candidate", help="a number that may call out", action="append", metavar="NUMBER"),
+            _option("--candidate", help=f"a number that may call out; {_SEVERAL}", action="append", metavar="NUMBER"),
             _INSTANCE,
             _CONNECTION,
             _OUTPUT,
@@ -181,9 +204,8 @@ def _ended(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Names
     """End the process with the command's exit code, and without a traceback for what a user can mend."""
 
     def command(arguments: argparse.Namespace) -> None:
-        from airflow.providers.common.compat.sdk import AirflowException
-
         from airflow_provider_ccc.client.errors import CccError
+        from airflow_provider_ccc.compat import AirflowException
 
         try:
             code = run(arguments)

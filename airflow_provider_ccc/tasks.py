@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, mask_secret
-
 from airflow_provider_ccc import compat
 from airflow_provider_ccc.client import numbers
 from airflow_provider_ccc.client.errors import CccError, CccParameterError
+from airflow_provider_ccc.compat import AirflowFailException, mask_secret
 
 if TYPE_CHECKING:
     from airflow_provider_ccc.hooks.ccc import CccHook

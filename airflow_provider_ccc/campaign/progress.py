@@ -68,7 +68,7 @@ class Progress:
             self.failed,
             _duration((self._total - self.done) / overall) if overall else "an unknown time",
         )
-        from airflow.providers.common.compat.sdk import Stats
+        from airflow_provider_ccc.compat import Stats
 
         for name, count in (
             ("resolved", self.resolved - resolved),

@@ -367,7 +367,7 @@ def _on_this_machine(path: Any, shown: str) -> Iterator[Path]:
         if "://" not in str(path):
             yield Path(path)
             return
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
+        from airflow_provider_ccc.compat import ObjectStoragePath
 
         with readable(shown):
             path = ObjectStoragePath(str(path))

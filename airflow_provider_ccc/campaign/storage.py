@@ -17,7 +17,7 @@ import tenacity
 from airflow_provider_ccc.client.errors import CccParameterError
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    from airflow_provider_ccc.compat import ObjectStoragePath
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def open_folder(path: Any, parameter: str = "output_path") -> Folder:
                 parameter, f"{text!r} is relative, so another worker would not find it; give an absolute path"
             )
         return LocalFolder(Path(text))
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    from airflow_provider_ccc.compat import ObjectStoragePath
 
     try:
         stored = path if hasattr(path, "protocol") else ObjectStoragePath(text)

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import (
+from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.compat import (
     DecoratedOperator,
     context_merge,
     determine_kwargs,
     task_decorator_factory,
 )
-
-from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.operators.batch import CalleeList, CccPickOutboundNumbersBatchOperator
 from airflow_provider_ccc.tasks import permanent_errors_end_the_task
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context, TaskDecorator
+    from airflow_provider_ccc.compat import Context, TaskDecorator
 
 #: What a function may give besides the callees.
 _MAY_GIVE = frozenset({"callees", "candidate_numbers", "skill_group_ids"})

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import aiohttp
 import requests
 from airflow.providers.common.compat.connection import get_async_connection
-from airflow.providers.common.compat.sdk import BaseHook
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 from yarl import URL
 
@@ -29,6 +28,7 @@ from airflow_provider_ccc.client.models import Instance, InstanceNumber, PickedN
 from airflow_provider_ccc.client.operation import Operation
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.client.versions import Conversation
+from airflow_provider_ccc.compat import BaseHook
 from airflow_provider_ccc.hooks.common import CccConnectionMixin
 from airflow_provider_ccc.hooks.exchange import Exchange
 

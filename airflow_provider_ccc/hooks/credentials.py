@@ -6,11 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from airflow.providers.common.compat.sdk import mask_secret
-
 from airflow_provider_ccc.client.credentials import AccessKey, Credentials, FetchedCredentials, StaticCredentials
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.roles import ROLES, Role
+from airflow_provider_ccc.compat import mask_secret
 from airflow_provider_ccc.get_provider_info import CONNECTION
 
 #: The connection type of apache-airflow-providers-alibaba, which keeps its AccessKey in the extra.

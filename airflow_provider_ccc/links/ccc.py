@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
-
 from airflow_provider_ccc import compat
+from airflow_provider_ccc.compat import BaseOperatorLink, XCom
 from airflow_provider_ccc.tasks import CONSOLE_URL, ERROR_CODE, REPORT_URL
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseOperator
+    from airflow_provider_ccc.compat import BaseOperator
 
 
 class CccConsoleLink(BaseOperatorLink):

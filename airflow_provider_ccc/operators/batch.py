@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-
-from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_ccc.client import checks
 from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.compat import BaseOperator
 from airflow_provider_ccc.lineage import CccLineageMixin
 from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, CccReportLink, console_url_of
 from airflow_provider_ccc.tasks import (
@@ -25,11 +25,10 @@ from airflow_provider_ccc.tasks import (
 )
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
     from airflow_provider_ccc.campaign.output import OnStaleOutput
     from airflow_provider_ccc.campaign.runner import Runner
     from airflow_provider_ccc.client.operations import PickOperation
+    from airflow_provider_ccc.compat import Context
     from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 
 
@@ -329,7 +328,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
 def _most_failures(given: Any, rows: int) -> int:
     """Read ``max_failures``: a number of callees, or a fraction of them."""
     if isinstance(given, float) and 0 <= given <= 1:
-        return math.floor(given * rows)
+        return math.floor(Decimal(str(given)) * rows)  # 0.29 * 100 is less than 29 as a float
     if isinstance(given, bool) or not isinstance(given, int) or given < 0:
         raise CccParameterError(
             "max_failures", f"must be an integer of at least 0, or a fraction from 0.0 to 1.0, not {given!r}"

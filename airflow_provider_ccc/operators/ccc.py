@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_ccc.client.numbers import shorten
+from airflow_provider_ccc.compat import BaseOperator
 from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url_of
 from airflow_provider_ccc.operators.batch import CccPickOutboundNumbersBatchOperator
 from airflow_provider_ccc.operators.merge import CccMergeManifestsOperator
@@ -21,7 +20,7 @@ from airflow_provider_ccc.tasks import (
 )
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow_provider_ccc.compat import Context
 
 
 __all__ = ["CccMergeManifestsOperator", "CccPickOutboundNumbersBatchOperator", "CccPickOutboundNumbersOperator"]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
+from airflow_provider_ccc.compat import BaseOperator
 from airflow_provider_ccc.lineage import CccLineageMixin
 from airflow_provider_ccc.links.ccc import CccReportLink
 from airflow_provider_ccc.tasks import REPORT_URL, note, permanent_errors_end_the_task
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow_provider_ccc.compat import Context
 
 
 class CccMergeManifestsOperator(CccLineageMixin, BaseOperator):

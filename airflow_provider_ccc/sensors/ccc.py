@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
+from airflow.triggers.base import StartTriggerArgs
+
+from airflow_provider_ccc.client.errors import CccError
+from airflow_provider_ccc.compat import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -15,9 +18,6 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
     conf,
 )
-from airflow.triggers.base import StartTriggerArgs
-
-from airflow_provider_ccc.client.errors import CccError
 from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url
 from airflow_provider_ccc.tasks import (
     CONSOLE_URL,
@@ -30,8 +30,7 @@ from airflow_provider_ccc.tasks import (
 )
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_provider_ccc.compat import Context
     from airflow_provider_ccc.triggers.ccc import CccInstanceHealthTrigger
 
 _TRIGGER = "airflow_provider_ccc.triggers.ccc.CccInstanceHealthTrigger"

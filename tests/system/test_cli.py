@@ -75,13 +75,68 @@ def test_health(run):
     assert done.stderr.splitlines()[-1] == "error: not ready: 12 of its numbers may call out, 13 are needed"
 
 
+@pytest.fixture(scope="module")
+def airflow_with_connections(simulator, tmp_path_factory):
+    """The environment of an Airflow with connections in its database and in its secrets backend, none in variables."""
+    home = tmp_path_factory.mktemp("airflow")
+    described = {"conn_type": "ccc", "login": "testid", "password": "testsecret", "host": simulator.url}
+    described |= {"extra": {"instance_id": INSTANCE_ID}}
+    keys = {"access_key_id": "testid", "access_key_secret": "testsecret", "instance_id": INSTANCE_ID}
+    siblings = {"conn_type": "alibaba_cloud", "host": simulator.url, "extra": keys}
+    (home / "connections.json").write_text(json.dumps({"in_secrets_backend": described}), encoding="utf-8")
+    environment = os.environ | {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/metadata.db",
+        "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+        "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(home / "connections.json")}),
+        "COLUMNS": "200",
+    }
+    for arguments in (
+        ("db", "migrate"),
+        ("connections", "add", "in_database", "--conn-json", json.dumps(described)),
+        ("connections", "add", "alibaba_cloud_in_database", "--conn-json", json.dumps(siblings)),
+    ):
+        command = [sys.executable, "-m", "airflow", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+    return environment
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: " ".join(way[2:]))
+@pytest.mark.parametrize("connection_id", ["in_database", "in_secrets_backend", "alibaba_cloud_in_database"])
+def test_connections_are_found_where_airflows_own_commands_find_them(way, connection_id, airflow_with_connections):
+    for arguments in (("health",), ("pick", CALLEE, "--candidate", CANDIDATE)):
+        done = subprocess.run(
+            [*way, *arguments, "--conn-id", connection_id, "--output", "json"],
+            env=airflow_with_connections,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert len(last_json(done.stdout)) == 1
+
+
+def test_candidates_may_have_commas_between(run):
+    done = run("pick", CALLEE, "--candidate", f"02160664656, {CANDIDATE}", "--output", "json")
+    assert done.returncode == 0, done.stderr
+    assert last_json(done.stdout)[0]["caller_number"] == CANDIDATE
+    done = run("health", "--candidate", f"{CANDIDATE},02160664656,10000")
+    assert done.stderr.splitlines()[-1] == "error: not ready: these candidates may not call out: 10****"
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("pick", CALLEE), "error: give either --candidate or --skill-group"),
+        (("pick", CALLEE), "error: give --candidate or --skill-group, not both; repeat it for several"),
+        (
+            ("pick", CALLEE, "--candidate", CANDIDATE, "--skill-group", GROUP),
+            "error: give --candidate or --skill-group, not both; repeat it for several",
+        ),
         (("pick", CALLEE, "--candidate", "x"), "error: InvalidArgument: candidate_numbers[0]"),
         (("health", "--instance-id", "nowhere"), "error: NotExist.Instance"),
-        (("health", "--conn-id", "missing"), "error: "),
+        (("health", "--conn-id", "missing"), "error: The conn_id `missing` isn't defined"),
     ],
 )
 def test_what_goes_wrong_is_one_line(run, arguments, says):

@@ -86,6 +86,12 @@ def test_max_failures_is_a_number_or_a_fraction(given, most):
     assert _most_failures(rendered_number(given), 250) == most
 
 
+def test_a_fraction_is_taken_as_it_is_written():
+    """0.29 * 100 is a little less than 29 as a float."""
+    for hundredths in range(101):
+        assert _most_failures(hundredths / 100, 100) == hundredths
+
+
 @pytest.mark.parametrize("given", [-1, -0.1, 1.5, True, None, "", "few", "-1", "1e-2", float("nan"), float("inf"), [1]])
 def test_max_failures_is_refused(given):
     with pytest.raises(CccParameterError, match="max_failures: must be an integer of at least 0, or a fraction"):
