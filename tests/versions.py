@@ -84,3 +84,12 @@ def store_of(path: Any) -> str | None:
 def stored_text(cell: Any) -> Any:
     """Read a cell of Airflow's database; Airflow 2 keeps JSON as bytes."""
     return cell.decode() if isinstance(cell, bytes) else cell
+
+
+def task_timeout() -> Any:
+    """Give what Airflow puts around a task that has an ``execution_timeout``."""
+    if AIRFLOW < (3, 0):
+        from airflow.utils.timeout import timeout
+    else:
+        from airflow.sdk.execution_time.timeout import timeout
+    return timeout

@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -23,7 +24,7 @@ from airflow_provider_ccc.client.errors import CccError
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 from airflow_provider_ccc.operators.ccc import CccMergeManifestsOperator, CccPickOutboundNumbersBatchOperator
-from tests.versions import attach
+from tests.versions import attach, task_timeout
 
 CANDIDATES = ["01089767654", "02160664656", "02083332222"]
 NEVER_CHOSEN = dict.fromkeys(CANDIDATES, 0)
@@ -300,6 +301,84 @@ def test_batches_are_merged(simulate, tmp_path):
     assert manifest["callers"] == {**NEVER_CHOSEN, **Counter(row["caller"]["number"] for row in rows)}
     with pytest.raises(AirflowFailException, match="all the ranges"):
         CccMergeManifestsOperator(task_id="merge", output_path=tmp_path / "out", batches=batches[1:]).execute({})
+
+
+def test_rows_that_were_appended_cost_only_themselves(simulate, tmp_path):
+    """Whatever of the earlier try is done stays as it is; a row of it that changed is refused."""
+    simulator = simulate()
+    numbers = [str(13800138000 + place) for place in range(7)]
+    first = resolve(numbers[:5], tmp_path / "out", part_size=2)
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("part-*")}
+    with pytest.raises(AirflowFailException, match=r"differs in callees \(5 rows then, 7 now\)"):
+        resolve(numbers, tmp_path / "out", part_size=2)
+    with pytest.raises(AirflowFailException, match="cannot be extended: a row from 3 to 4 has changed"):
+        resolve([*numbers[:3], *numbers[4:]], tmp_path / "out", part_size=2, on_stale_output="extend")
+    with pytest.raises(AirflowFailException, match="cannot be extended: the source had 5 rows, and has 4 now"):
+        resolve(numbers[:4], tmp_path / "out", part_size=2, on_stale_output="extend")
+    asked = len(simulator.journal)
+    second = resolve(numbers, tmp_path / "out", part_size=2, on_stale_output="extend")
+    assert len(simulator.journal) - asked == 2
+    assert (first["resolved"], second["resolved"]) == (5, 7)
+    assert [row["callee"]["number"] for row in lines(tmp_path / "out")] == numbers
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in kept} == kept
+    assert resolve(numbers, tmp_path / "out", part_size=2) == second
+
+
+def test_batches_beyond_todays_are_refused_or_removed(simulate, tmp_path):
+    simulate()
+    arguments = {"on_stale_output": "replace"}
+    for batch in split_callees(write_callees(tmp_path / "c.csv", 25), batch_size=10):
+        resolve(batch, tmp_path / "out")
+    fewer = split_callees(write_callees(tmp_path / "d.csv", 12), batch_size=10)
+    with pytest.raises(AirflowFailException, match="it has the sub-folder batch-00002"):
+        resolve(fewer[0], tmp_path / "out")
+    for batch in fewer:
+        resolve(batch, tmp_path / "out", **arguments)
+    manifest = CccMergeManifestsOperator(task_id="merge", output_path=tmp_path / "out", batches=fewer).execute({})
+    assert sorted(path.name for path in (tmp_path / "out").glob("batch-*")) == ["batch-00000", "batch-00001"]
+    found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("part-*.ndjson")}
+    assert found == set(manifest["parts"])
+    with pytest.raises(AirflowFailException, match="it was split into batches"):
+        resolve(["13800138000"], tmp_path / "out")
+    resolve(["13800138000"], tmp_path / "out", **arguments)
+    assert not list((tmp_path / "out").glob("batch-*"))
+
+
+def test_a_part_that_is_gone_is_resolved_again(simulate, tmp_path, logs):
+    """A green task has its output where its manifest says."""
+    simulate()
+    first = resolve(["13800138000", "13800138001"], tmp_path / "out", part_size=1)
+    (tmp_path / "out" / "part-00001.ndjson").unlink()
+    second = resolve(["13800138000", "13800138001"], tmp_path / "out", part_size=1)
+    assert second["parts"] == first["parts"]
+    assert len(lines(tmp_path / "out")) == 2
+    assert any("such as part-00001.ndjson" in text for level, text in logs.records if level == "warning")
+
+
+@pytest.mark.parametrize("own_loop", [False, True], ids=["uvloop", "asyncio"])
+@pytest.mark.parametrize("max_qps", [0.5, None], ids=["idle", "busy"])
+def test_execution_timeout_ends_it(simulate, tmp_path, monkeypatch, own_loop, max_qps):
+    """As Airflow's task runner does it: a signal handler that raises in the main thread."""
+    simulate(latency_ms=20)
+    if own_loop:
+        monkeypatch.setattr("airflow_provider_ccc.campaign.runner._loop_factory", lambda: None)
+    operator = CccPickOutboundNumbersBatchOperator(
+        task_id="pick",
+        callees=write_callees(tmp_path / "c.csv", 20_000),
+        output_path=tmp_path / "out",
+        candidate_numbers=CANDIDATES,
+        part_size=50,
+        max_qps=max_qps,
+    )
+    begun = time.monotonic()
+    with pytest.raises(BaseException) as caught, task_timeout()(1):
+        operator.execute({})
+    assert type(caught.value).__name__ == "AirflowTaskTimeout"
+    assert time.monotonic() - begun < 30  # or it hangs
+    kept = completed(LocalFolder(tmp_path / "out"))
+    assert len(lines(tmp_path / "out")) == sum(state.tally.pairs for state in kept.values())
+    assert not (tmp_path / "out" / "_manifest.json").exists()
+    assert not [thread for thread in threading.enumerate() if thread.name in ("ccc-campaign",)]
 
 
 def _read(path: Path) -> list[dict]:
