@@ -49,9 +49,12 @@ def report(manifest: dict) -> str:
 with DAG(
     dag_id="ccc_big_campaign",
     schedule=None,
+    max_active_runs=1,
     params={
         "callees": Param(str(SAMPLE), type="string", title="CSV, NDJSON or Parquet file with a column callee"),
-        "output_path": Param("campaigns", type="string", title="Folder or object storage address for the output"),
+        "output_path": Param(
+            "/data/campaigns", type="string", title="Absolute folder or object storage address for the output"
+        ),
         "output_url": Param("", type="string", title="Where that is served over http, for the link to the report"),
         "batch_size": Param(10_000, type="integer", minimum=1, title="Callees in a batch"),
     },

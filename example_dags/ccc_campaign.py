@@ -54,6 +54,7 @@ def write_dial_list(picked: list[list[dict]], params: dict | None = None) -> int
 with DAG(
     dag_id="ccc_campaign",
     schedule=None,
+    max_active_runs=1,
     params={
         "callees_csv": Param(str(SAMPLE), type="string", title="CSV with a column callee"),
         "dial_list_csv": Param("dial_list.csv", type="string", title="Where to write the pairs"),

@@ -61,7 +61,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
     :param callees: whom to call (templated): a list of numbers or of rows that have ``callee_column``; the path or
         ``ObjectStoragePath`` address of a CSV, NDJSON or Parquet file, ``.gz`` and ``.zst`` too; or a range made by
         :func:`~airflow_provider_ccc.campaign.source.split_callees`, whose output goes to a sub-folder of its own.
-    :param output_path: an absolute local path or an address such as ``s3://aws_default@bucket/campaigns/{{ ds }}``
+    :param output_path: an absolute local path or an address such as ``s3://aws_default@bucket/campaigns/tonight``
         (templated). Each campaign needs one of its own, and one run at a time owns it: see
         :mod:`airflow_provider_ccc.campaign.ownership`.
     :param candidate_numbers: the company's own numbers to choose from (templated), none twice.

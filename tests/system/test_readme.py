@@ -34,9 +34,9 @@ def test_the_campaign_runs_and_writes_the_rows_that_are_shown(simulate, tmp_path
     (tmp_path / "callees.csv.gz").write_bytes(gzip.compress(b"callee,customer_id\n138 0013 8000,c1\n"))
     _, campaign, _ = blocks("python")
     campaign = campaign.replace("airflow.sdk", "airflow.providers.common.compat.sdk")
-    campaign = campaign.replace("/data/campaigns/{{ ds }}", str(tmp_path))
+    campaign = campaign.replace("/data/campaigns/{DAY}", str(tmp_path))
     names: dict[str, object] = {}
-    exec(campaign.replace("schedule=None):", "schedule=None) as dag:"), names)  # noqa: S102
+    exec(campaign.replace("max_active_runs=1):", "max_active_runs=1) as dag:"), names)  # noqa: S102
     manifest = names["dag"].get_task("pick").execute({})
     assert (manifest["resolved"], manifest["parts"]) == (1, ["part-00000.ndjson"])
     written = json.loads((tmp_path / "pairs" / "part-00000.ndjson").read_text(encoding="utf-8"))

@@ -8,7 +8,9 @@ import json
 import re
 import shlex
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -109,7 +111,9 @@ def execute(task: Any) -> None:
     if not isinstance(task, own) or any(hasattr(value, "operator") for value in values):
         return
     ti = TaskInstance()
-    context = {"ds": "2026-11-25", "params": dict(task.dag.params), "ti": ti, "dag": task.dag, "task": task}
+    # As of a run that was triggered from the command line: it has no logical date, and no ds.
+    dag_run = SimpleNamespace(logical_date=None, run_after=datetime(2026, 11, 25, tzinfo=UTC))
+    context = {"dag_run": dag_run, "params": dict(task.dag.params), "ti": ti, "dag": task.dag, "task": task}
     task.render_template_fields(context)
     if isinstance(task, CccPickOutboundNumbersBatchOperator):
         if isinstance(task.callees, str):
