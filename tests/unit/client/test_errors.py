@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 
+from airflow_provider_ccc.campaign.ownership import OutputInUseError
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.errors import CccError, CccParameterError, classify
 from tests.support import fixture
@@ -86,6 +87,7 @@ def test_what_a_task_may_retry():
         return {kind}.union(*(family(child) for child in kind.__subclasses__()))
 
     assert {kind for kind in family(CccError) if kind.retryable} == {
+        OutputInUseError,
         errors.CccThrottledError,
         errors.CccTransientError,
         errors.CccConnectionError,
