@@ -135,8 +135,8 @@ CONNECTION: dict[str, Any] = {
         },
         "verify": {
             "label": "TLS verification",
-            "description": "true, false, or the path of a file with the certificates to trust.",
-            "schema": {"type": ["string", "boolean", "null"], "default": "true"},
+            "description": "Empty or true, false, or the path of a file with the certificates to trust.",
+            "schema": {"type": ["string", "boolean", "null"]},
         },
     },
 }

@@ -37,6 +37,7 @@ INK, SERIES, REST, LIMIT, BAD, LINE, SOFT = _COLOURS
 #: A point is a pixel then.
 _DPI = 72
 _FONT = 11.5
+_WIDEST_LABEL = 200.0
 _ROW = 24.0
 #: What an SVG file needs and SVG within a page does not: namespaces, names for parts that nothing refers to, cuts at
 #: the edge of a drawing that stays within it, and fonts, which are the page's.
@@ -67,6 +68,7 @@ def bars(name: str, rows: Sequence[tuple[str, int, int]], colours: Sequence[str]
     """
     from matplotlib.figure import Figure
 
+    rows = [(_clipped(label), value, first) for label, value, first in rows]
     width, height = 420.0, _ROW * len(rows) + 4
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
     left = max(_width(label) for label, _, _ in rows) + 10
@@ -157,6 +159,15 @@ def clock(seconds: float) -> str:
 def _width(text: str) -> float:
     """Estimate how wide a text is; matplotlib has no font for Chinese, the reader's browser does."""
     return sum(_FONT * (1.05 if unicodedata.east_asian_width(character) in "WF" else 0.6) for character in text)
+
+
+def _clipped(label: str) -> str:
+    """Shorten a label that would leave no room for its bar: labels come from the service."""
+    if _width(label) <= _WIDEST_LABEL:
+        return label
+    while _width(label) > _WIDEST_LABEL - _FONT:
+        label = label[:-1]
+    return f"{label}…"
 
 
 def _svg(figure: Figure, name: str) -> str:

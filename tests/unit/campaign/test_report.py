@@ -298,3 +298,13 @@ def test_what_is_no_report_and_no_address_of_one(report, output_url, says):
     with pytest.raises(CccParameterError, match=says) as caught:
         report_link(report, output_url)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("label", ["x" * 500, "省" * 100])
+def test_a_long_label_leaves_room_for_its_bar(label):
+    from airflow_provider_ccc.campaign import charts
+
+    drawn = charts.bars("Pairs", [(label, 3, 1), ("short", 2, 2)])
+    assert label not in drawn
+    assert f"{label[:10]}" in drawn
+    assert "short" in drawn
