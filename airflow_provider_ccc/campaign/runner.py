@@ -320,9 +320,11 @@ class Runner:
         """Say whether others can still be resolved after an error; if not, it ends the run."""
         if isinstance(error, CccParameterError):
             return False  # a field of the connection
-        if isinstance(error, (CccRequestError, CccUnexpectedAnswerError)) or type(error) is CccError:
+        if isinstance(error, (CccRequestError, CccUnexpectedAnswerError)):
             return True
-        if not isinstance(error, _EITHERS_FAULT) or self._resolved_before is None:
+        # An answer that nothing is known of, such as a redirect, may come from a wrong host.
+        eithers = isinstance(error, _EITHERS_FAULT) or type(error) is CccError
+        if not eithers or self._resolved_before is None:
             return False
         probe, tally = self._resolved_before, Tally()
         with contextlib.suppress(CccError):

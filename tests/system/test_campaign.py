@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -391,3 +392,27 @@ def test_no_number_and_no_secret_is_logged(simulate, tmp_path, logs):
     assert "3 callees" in logs.text
     for secret in ("13800138000", "02163914848", "testsecret", *CANDIDATES):
         assert secret not in logs.text
+
+
+@pytest.mark.parametrize("status", [302, 409])
+def test_a_wrong_host_ends_it_at_once(connection, tmp_path, status):
+    """Its answers concern all callees, not one after the other."""
+    asked = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked.append(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        connection(host=f"http://127.0.0.1:{server.server_port}", password="testsecret")
+        with pytest.raises(AirflowFailException, match=str(status)):
+            resolve(write_callees(tmp_path / "c.csv", 500), tmp_path / "out", concurrency=4, max_failures=1.0)
+        server.shutdown()
+    assert 0 < len(asked) <= 4
