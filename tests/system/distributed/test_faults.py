@@ -73,7 +73,9 @@ def test_the_triggerer_is_killed_while_a_sensor_is_deferred(cluster: Cluster, tm
     cluster.simulator.restart("--instance", str(creating))
     try:
         cluster.trigger(run, callees, batch_size=50)
-        cluster.wait_until(lambda: cluster.tasks(run, "instance_ready")[0]["state"] == "deferred", "the sensor is deferred")
+        cluster.wait_until(
+            lambda: cluster.tasks(run, "instance_ready")[0]["state"] == "deferred", "the sensor is deferred"
+        )
         assert cluster.tasks(run, "own_numbers")[0]["state"] is None  # nobody is asked before
         cluster.kill("triggerer")
     finally:
