@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from airflow_provider_ccc.client.errors import CccParameterError
-from airflow_provider_ccc.client.numbers import shorten
+from airflow_provider_ccc.client.privacy import excerpt
 
 FORMATS = ("csv", "ndjson", "parquet")
 _SUFFIXES = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
@@ -32,14 +31,6 @@ _PERMANENT = {
     errno.ELOOP,
     errno.EINVAL,
 }
-#: Digits, however they are set apart: a header line that is missing makes numbers the names of columns.
-_NUMBER_LIKE = re.compile(r"\+?(?:\d[\s\-()\u2010-\u2015\u2212]*){5,}")
-
-
-def mask(text: str) -> str:
-    """Shorten whatever could be a phone number in a text, and a text that is too long to show."""
-    masked = _NUMBER_LIKE.sub(lambda match: shorten(match[0].strip()), text)
-    return masked if len(masked) <= 80 else f"{masked[:80]}..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +56,7 @@ class Layout:
         compression = _COMPRESSIONS.get(suffixes.pop(), "") if suffixes and suffixes[-1] in _COMPRESSIONS else ""
         found = format or _SUFFIXES.get(suffixes[-1] if suffixes else "")
         if found == "parquet" and compression:
-            raise CccParameterError("callees", f"{mask(name)} is Parquet, which compresses itself; give it unpacked")
+            raise CccParameterError("callees", f"{excerpt(name)} is Parquet, which compresses itself; give it unpacked")
         return cls(found, compression) if found else None
 
 
@@ -127,7 +118,7 @@ def readable(name: str) -> Iterator[None]:
             raise
         raise CccParameterError("callees", f"{name} cannot be read: {error.strerror or type(error).__name__}") from None
     except ValueError as error:  # a null byte in the name, or a protocol that Airflow does not know
-        raise CccParameterError("callees", f"{name} cannot be read: {mask(str(error))}") from None
+        raise CccParameterError("callees", f"{name} cannot be read: {excerpt(str(error))}") from None
 
 
 class BrokenZstdError(Exception):

@@ -45,7 +45,7 @@ from airflow_provider_ccc.campaign.source import Row
 from airflow_provider_ccc.campaign.storage import Folder, StorageError
 from airflow_provider_ccc.campaign.timeline import Timeline
 from airflow_provider_ccc.client.errors import CccError, CccParameterError
-from airflow_provider_ccc.client.numbers import shorten_in
+from airflow_provider_ccc.client.privacy import hide_numbers
 
 log = logging.getLogger(__name__)
 
@@ -342,7 +342,7 @@ def add_report(folder: Folder, manifest: Mapping[str, Any], timeline: Timeline) 
         log.warning(
             "The campaign is complete, but its report cannot be made: %s: %s",
             type(error).__name__,
-            shorten_in(str(error)),
+            hide_numbers(str(error)),
         )
         return dict(manifest)
     named = {**manifest, "report": REPORT}

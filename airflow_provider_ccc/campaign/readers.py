@@ -20,8 +20,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from airflow_provider_ccc.campaign.files import BrokenZstdError, Layout, LocalFile, ZstdStream, mask
+from airflow_provider_ccc.campaign.files import BrokenZstdError, Layout, LocalFile, ZstdStream
 from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.client.privacy import excerpt
 
 #: The callee's value (:data:`MISSING` where the row has no such field), the row, and what is wrong with the row or "".
 Record = tuple[object, Mapping[str, Any], str]
@@ -308,7 +309,7 @@ class ParquetReader:
                 yield opened
         except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
             raise CccParameterError(
-                "callees", f"{self._file.name} cannot be read as Parquet: {mask(str(error))}"
+                "callees", f"{self._file.name} cannot be read as Parquet: {excerpt(str(error))}"
             ) from None
 
 
@@ -327,15 +328,15 @@ def _place_of(column: str, names: Sequence[str], file: str) -> int:
     """Find the callees' column among names that must differ."""
     if len(set(names)) < len(names):
         twice = next(name for place, name in enumerate(names) if name in names[:place])
-        raise CccParameterError("callees", f"{file} has the column {mask(twice)!r} twice; give each its own name")
+        raise CccParameterError("callees", f"{file} has the column {excerpt(twice)!r} twice; give each its own name")
     if column not in names:
-        raise CccParameterError("callee_column", f"{file} has no column {mask(column)!r}; it has {listed(names)}")
+        raise CccParameterError("callee_column", f"{file} has no column {excerpt(column)!r}; it has {listed(names)}")
     return names.index(column)
 
 
 def listed(names: Iterable[object]) -> str:
     """Show names of columns for an error's text."""
-    shown = [repr(mask(str(name))) for name in names]
+    shown = [repr(excerpt(str(name))) for name in names]
     return ", ".join(shown[:20]) + (f" and {len(shown) - 20} more" if len(shown) > 20 else "")
 
 

@@ -6,7 +6,6 @@ in neither; callers' are shortened.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from airflow_provider_ccc.campaign.storage import Folder
 from airflow_provider_ccc.campaign.timeline import Timeline
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.errors import CccParameterError
-from airflow_provider_ccc.client.numbers import shorten, shorten_in
+from airflow_provider_ccc.client.privacy import hide_numbers, shorten
 
 #: So many rows a table has at most; what is beyond them is one row more.
 _MOST_ROWS = 20
@@ -31,9 +30,6 @@ _WIDE, _NARROW = 1120, 380
 _UNEVEN = 1.5
 #: Shares of fewer pairs are chance.
 _FEW = 100
-
-#: In the name of a file, a number may be next to a letter or an underscore, and be set apart; a date is shorter.
-_LONG_DIGITS = re.compile(r"[0-9](?:[ -]?[0-9]){8,}")
 
 _ADVICE = {
     "InvalidArgument": "The number is malformed: correct it where the callees come from.",
@@ -92,7 +88,7 @@ def render(manifest: Mapping[str, Any], timeline: Timeline) -> str:
     callers, provinces = _callers(manifest), _provinces(manifest)
     return template.render(
         m=manifest,
-        source=_LONG_DIGITS.sub(lambda digits: shorten(digits[0]), str(manifest["source"])),
+        source=hide_numbers(str(manifest["source"])),
         notes=list(_notes(manifest)),
         outcome=_outcome(manifest),
         failures=_failures(manifest),
@@ -110,7 +106,7 @@ def _outcome(manifest: Mapping[str, Any]) -> Any:
 
 def _failures(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
-        {"code": shorten_in(code), "count": count, "advice": _advice(code) if code in manifest["codes"] else ""}
+        {"code": hide_numbers(code), "count": count, "advice": _advice(code) if code in manifest["codes"] else ""}
         for code, count in _top(manifest["codes"], _MOST_ROWS, "other codes")
     ]
 
@@ -176,7 +172,7 @@ def _notes(manifest: Mapping[str, Any]) -> Iterable[str]:
     if failed:
         code, count = _ranked(manifest["codes"])[0]
         what = "All" if count == failed else f"{_count(count)} of {_count(failed)}"
-        yield f"{what} failures have the code {shorten_in(code)}. {_advice(code)}"
+        yield f"{what} failures have the code {hide_numbers(code)}. {_advice(code)}"
     if callers and pairs >= _FEW:
         number, count = _ranked(callers)[0]
         if count * len(callers) > _UNEVEN * pairs:

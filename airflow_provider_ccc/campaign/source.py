@@ -43,12 +43,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_ccc.campaign.files import FORMATS, Layout, LocalFile, mask, readable
+from airflow_provider_ccc.campaign.files import FORMATS, Layout, LocalFile, readable
 from airflow_provider_ccc.campaign.ranges import Bitmap, Range, cut
 from airflow_provider_ccc.campaign.readers import MISSING, ListReader, Reader, listed, open_reader
 from airflow_provider_ccc.client.checks import integer
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.numbers import normalise
+from airflow_provider_ccc.client.privacy import excerpt
 
 _COPIED_AT_ONCE = 1 << 20
 
@@ -103,7 +104,7 @@ class Source:
         self.description = description
         self.survey = survey
         self._reader = reader
-        self._column = mask(column)
+        self._column = excerpt(column)
         self._duplicates = duplicates
         self._start = start
 
@@ -233,7 +234,9 @@ def _ranged(part: Range, reader: Reader, name: str) -> Source:
         fingerprint=_digest(part.fingerprint, str(part.start), str(part.stop), part.column),
         columns=reader.columns,
     )
-    return Source(reader, part.column, f"{name}, rows {part.start + 1} to {part.stop}", survey, duplicates, part.start)
+    return Source(
+        reader, part.column, f"{name}, rows {part.start + 1:,} to {part.stop:,}", survey, duplicates, part.start
+    )
 
 
 def _examine(reader: Reader, column: str, name: str) -> _Findings:
@@ -241,7 +244,7 @@ def _examine(reader: Reader, column: str, name: str) -> _Findings:
     found = _Findings()
     lacking: Mapping[str, Any] | None = None
     intact = 0
-    shown = mask(column)
+    shown = excerpt(column)
 
     def numbers() -> Iterator[tuple[str, int]]:
         nonlocal lacking, intact
@@ -346,7 +349,7 @@ def _layout(path: Any, format: str | None) -> Layout:
             "is a list written as text; a template that makes one needs render_template_as_native_obj=True on its DAG",
         )
     raise CccParameterError(
-        "callees_format", f"is needed, as the name {mask(text)!r} does not say: {', '.join(FORMATS)}"
+        "callees_format", f"is needed, as the name {excerpt(text)!r} does not say: {', '.join(FORMATS)}"
     )
 
 
@@ -355,7 +358,7 @@ def _open_file(path: Any, column: str, format: str | None, encoding: str) -> Ite
     """Open a file here or elsewhere; give its reader, and its name without folders, for logs."""
     layout = _layout(path, format)
     # A text with a suffix that says what it is can be shown; any other may be numbers.
-    shown = str(path) if Layout.of(str(path), None) else mask(str(path))
+    shown = str(path) if Layout.of(str(path), None) else excerpt(str(path))
     with _on_this_machine(path, shown) as local:
         yield open_reader(LocalFile(local, shown), layout, column, encoding), shown.rpartition("/")[2]
 

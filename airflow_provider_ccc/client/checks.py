@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_ccc.client import numbers
 from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.client.privacy import shorten
 
 
 def instance_id(value: object) -> None:
@@ -42,7 +43,7 @@ def candidate_numbers(values: object) -> tuple[str, ...]:
         numbers.normalise(candidate, f"{name}[{place}]")
         for place, candidate in enumerate(_list(name, values, "phone numbers"))
     )
-    _refuse_duplicates(name, candidates, numbers.shorten)
+    _refuse_duplicates(name, candidates, shorten)
     return candidates
 
 

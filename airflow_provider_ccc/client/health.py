@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from airflow_provider_ccc.client import checks, numbers
 from airflow_provider_ccc.client.errors import CccInstanceUnavailableError
 from airflow_provider_ccc.client.models import Instance, InstanceNumber
+from airflow_provider_ccc.client.privacy import shorten
 from airflow_provider_ccc.client.versions import Api, Conversation
 
 log = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ def assess(
     elif len(outbound) < required.min_outbound_numbers:
         missing = f"{len(outbound)} of its numbers may call out, {required.min_outbound_numbers} are needed"
     elif absent:
-        missing = f"these candidates may not call out: {', '.join(map(numbers.shorten, absent))}"
+        missing = f"these candidates may not call out: {', '.join(map(shorten, absent))}"
     elif (ready or 0) < required.min_ready_agents:
         missing = f"{ready} of its agents are ready, {required.min_ready_agents} are needed"
     else:

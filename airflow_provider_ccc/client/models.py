@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from airflow_provider_ccc.client.numbers import shorten
+from airflow_provider_ccc.client.privacy import shorten
 
 Item = TypeVar("Item")
 

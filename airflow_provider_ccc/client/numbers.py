@@ -1,4 +1,4 @@
-"""Phone numbers: bringing them into the form that CCC dials, comparing them, and showing them shortened."""
+"""Phone numbers: bringing them into the form that CCC dials, and comparing them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.client.privacy import shorten
 
 #: What people write between digits; removing it cannot change which telephone rings.
 _SEPARATORS = re.compile(r"[\s\-\u2010-\u2015\u2212()]+")
@@ -15,8 +16,6 @@ _CHINA_MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _CHINA_SERVICE = re.compile(r"[48]00[0-9]{7}")
 #: An area code without its trunk 0, and a number of 7 or 8 digits.
 _CHINA_LANDLINE = re.compile(r"(10|2[0-9])[0-9]{8}|[3-9][0-9]{2}[0-9]{7,8}")
-#: Digits that stand alone, so neither a part of a UUID nor of a longer word.
-_LONG_DIGITS = re.compile(r"(?<![0-9A-Za-z_-])\+?[0-9]{7,}(?![0-9A-Za-z_-])")
 
 
 def normalise(number: object, parameter: str) -> str:
@@ -75,21 +74,3 @@ def _national(digits: str) -> str:
 def key(number: str) -> str:
     """Return what two writings of the same number share: CCC's answers can lose leading zeros."""
     return _SEPARATORS.sub("", number).lstrip("0")
-
-
-def shorten(number: object) -> str:
-    """Show a phone number by its first three and last four characters, or by less if it is short.
-
-    What cannot be printed becomes a question mark: it may come from an answer, and go into a log.
-    """
-    text = str(number)
-    if not text.isprintable():
-        text = "".join(character if character.isprintable() else "?" for character in text)
-    if len(text) > 9:
-        return f"{text[:3]}****{text[-4:]}"
-    return f"{text[:2]}****" if len(text) > 4 else "****"
-
-
-def shorten_in(text: str) -> str:
-    """Shorten every phone number in a text; ids, which mix digits with letters and hyphens, stay whole."""
-    return _LONG_DIGITS.sub(lambda match: shorten(match[0]), text)

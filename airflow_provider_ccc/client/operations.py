@@ -30,6 +30,7 @@ from airflow_provider_ccc.client.operation import (
     set_field,
     with_zeros,
 )
+from airflow_provider_ccc.client.privacy import shorten
 
 __all__ = [
     "CheckNumberAvaliable",
@@ -299,7 +300,7 @@ def _as_sent(pair: DialNumberPair, callee: str, candidates: Sequence[str]) -> Di
     caller = with_zeros(pair.caller.number, candidates)
     if caller is None:
         raise CccUnexpectedAnswerError(
-            f"the answer's caller {numbers.shorten(pair.caller.number)} is none of the candidate_numbers"
+            f"the answer's caller {shorten(pair.caller.number)} is none of the candidate_numbers"
         )
     return pair_of(pair, callee, caller)
 

@@ -23,8 +23,9 @@ from airflow_provider_ccc.client.errors import (
     CccUnexpectedAnswerError,
     classify,
 )
-from airflow_provider_ccc.client.numbers import key, shorten, shorten_in
+from airflow_provider_ccc.client.numbers import key
 from airflow_provider_ccc.client.operation import Operation
+from airflow_provider_ccc.client.privacy import hide_numbers, shorten
 from airflow_provider_ccc.client.signers import DEFAULT_SIGNATURES, SIGNATURES, Nonces, SignedRequest, Signer
 
 Answer = TypeVar("Answer")
@@ -218,7 +219,7 @@ def _tidy(message: str, phone_numbers: tuple[str, ...], secrets: tuple[str, ...]
         for form in (number, key(number)):  # the service may have lost its leading zeros
             message = message.replace(form, shorten(number)) if len(form) > 4 else message
     printable = "".join(character if character.isprintable() else " " for character in message[: 4 * _MAX_MESSAGE])
-    return shorten_in(" ".join(printable.split()))[:_MAX_MESSAGE]
+    return hide_numbers(" ".join(printable.split()))[:_MAX_MESSAGE]
 
 
 def _http_date(value: str) -> datetime | None:

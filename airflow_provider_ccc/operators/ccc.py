@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_ccc.client.numbers import shorten
+from airflow_provider_ccc.client.privacy import shorten
 from airflow_provider_ccc.compat import BaseOperator
 from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url_of
 from airflow_provider_ccc.operators.batch import CccPickOutboundNumbersBatchOperator

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_ccc.campaign import readers
-from airflow_provider_ccc.campaign.files import Layout, LocalFile, ZstdStream, mask, readable
+from airflow_provider_ccc.campaign.files import Layout, LocalFile, ZstdStream, readable
 from airflow_provider_ccc.campaign.readers import MISSING, ListReader, open_reader
 from airflow_provider_ccc.client.errors import CccParameterError
 
@@ -144,7 +144,7 @@ def test_csv_without_a_header_is_refused(write, content):
         ("id;callee", "'id;callee'"),
         ("13800138000,Li", "'138****8000', 'Li'"),
         ("138 0013 8000,(010) 8976-7654,+86138-0013-8000", "'138****8000', '(010****7654', '+86****8000'"),
-        ("１３８００１３８０００,95588", "'１３８****８０００', '95****'"),
+        ("１３８００１３８０００,8976765", "'１３８****８０００', '89****'"),
         (",".join(f"c{place}" for place in range(30)), "'c19' and 10 more"),
         ("x" * 1000, "x..."),
     ],
@@ -445,17 +445,3 @@ def test_lists_are_told_apart():
 def test_what_could_not_be_written_is_refused(item):
     with pytest.raises(CccParameterError, match="row 2 cannot be written as JSON"):
         ListReader(["13800138000", item], "callee").identity()
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("callee", "callee"),
-        ("id 2024", "id 2024"),
-        ("13800138000", "138****8000"),
-        ("a 138-0013-8000, b", "a 138****8000, b"),
-        ("x" * 81, "x" * 80 + "..."),
-    ],
-)
-def test_mask(text, shown):
-    assert mask(text) == shown

@@ -196,7 +196,7 @@ def test_a_number_in_a_files_name_is_shortened_wherever_it_stands(source):
 
 
 @pytest.mark.parametrize(
-    "source", ["callees_20261125.csv", "callees-2026-11-25.csv", "20261125.csv", "c.csv, rows 1000001 to 1010000"]
+    "source", ["callees_20261125.csv", "callees-2026-11-25.csv", "20261125.csv", "c.csv, rows 1,000,001 to 1,010,000"]
 )
 def test_a_date_in_a_files_name_stays(source):
     assert f"<strong>{source}</strong>" in render(manifest(source=source), timeline())

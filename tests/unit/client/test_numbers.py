@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_ccc.client.errors import CccParameterError
-from airflow_provider_ccc.client.numbers import key, normalise, shorten, shorten_in
+from airflow_provider_ccc.client.numbers import key, normalise
 
 
 @pytest.mark.parametrize(
@@ -67,28 +67,3 @@ def test_numbers_that_lost_zeros_have_the_same_key():
     assert key("01089767654") == key("1089767654") == "1089767654"
     assert key("0108976-7654") == key("01089767654")
     assert key("2089767654") != key("1089767654")
-
-
-@pytest.mark.parametrize(
-    ("number", "shown"),
-    [
-        ("165787876896", "165****6896"),
-        ("0108976765", "010****6765"),
-        ("95588123", "95****"),
-        ("1234", "****"),
-        ("\ufeff10897\n6765", "?10****6765"),
-    ],
-)
-def test_shorten(number, shown):
-    assert shorten(number) == shown
-
-
-def test_shorten_in_text_leaves_ids_alone():
-    text = (
-        "CalleeNumber=165787876896, +8613800138000 of 9cfad875-6260-4a53-ab6e-b13e3fb31f7d"
-        " (12345678-1234-1234-1234-123456789012), port 8790, test1234567890"
-    )
-    assert shorten_in(text) == (
-        "CalleeNumber=165****6896, +86****8000 of 9cfad875-6260-4a53-ab6e-b13e3fb31f7d"
-        " (12345678-1234-1234-1234-123456789012), port 8790, test1234567890"
-    )
