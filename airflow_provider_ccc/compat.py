@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from airflow.sdk.log import mask_secret as mask_secret
     from airflow.sdk.observability.stats import Stats as Stats
 
+VERSION = __version__
 AIRFLOW = Version(__version__).release
 
 #: Whether the triggerer renders the templates in the arguments of a task that starts from its trigger.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_ccc import compat
-from airflow_provider_ccc.client import numbers
 from airflow_provider_ccc.client.errors import CccError, CccParameterError
-from airflow_provider_ccc.compat import AirflowFailException, mask_secret
+from airflow_provider_ccc.compat import AirflowFailException
+from airflow_provider_ccc.hiding import HidesNumbersMixin
 
 if TYPE_CHECKING:
     from airflow_provider_ccc.hooks.ccc import CccHook
@@ -55,14 +55,9 @@ def note(context: Any, key: str, value: str) -> None:
         log.warning("Cannot note %s for the task's links: %s", key, type(problem).__name__)
 
 
-class CccTaskMixin:
-    """A task with a connection, whose templated phone numbers Airflow does not show.
+class CccTaskMixin(HidesNumbersMixin):
+    """A task with a connection, whose phone numbers Airflow does not show."""
 
-    Airflow stores rendered templates and shows them in its UI. The fields in ``phone_number_fields`` are rendered like
-    any other; what they hold is registered as secret, so that the UI and logs show ``***``.
-    """
-
-    phone_number_fields: Sequence[str] = ()
     ccc_conn_id: str
 
     @cached_property
@@ -72,12 +67,6 @@ class CccTaskMixin:
         from airflow_provider_ccc.hooks.ccc import CccHook
 
         return CccHook(self.ccc_conn_id)
-
-    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
-        # Airflow calls this one for mapped tasks too, unlike render_template_fields.
-        super()._do_render_template_fields(*args, **kwargs)  # type: ignore[misc]
-        for name in self.phone_number_fields:
-            setattr(self, name, _mask(getattr(self, name)))
 
 
 def rendered_integer(value: Any) -> Any:
@@ -110,35 +99,3 @@ def one_of(candidate_numbers: Any, skill_group_ids: Any) -> str:
             f"and skill_group_ids are {'both given' if by_groups else 'both missing'}; give one of them",
         )
     return "candidate_numbers" if by_candidates else "skill_group_ids"
-
-
-class Integer:
-    """An integer where a phone number should be: it is refused when the task runs, and until then shown as ``***``."""
-
-    def __str__(self) -> str:
-        return "***"
-
-
-def _mask(value: Any) -> Any:
-    """Register the phone numbers in a rendered field as secret, wrong ones too.
-
-    :returns: the field, with integers made such that Airflow, which masks only text, does not show them.
-    """
-    if isinstance(value, str):
-        for form in {value, _normalised(value)}:
-            if sum(character.isdigit() for character in form) > 4:
-                mask_secret(form)
-        return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        # Native rendering makes integers of mobile numbers. Of others it does not, so these have lost a zero.
-        return _mask(str(value)) if numbers.is_mobile(value) else Integer()
-    if isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)):
-        return [_mask(item) for item in value]
-    return value
-
-
-def _normalised(number: str) -> str:
-    try:
-        return numbers.normalise(number, "")
-    except CccError:
-        return number

@@ -6,13 +6,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.client.privacy import excerpt
 from airflow_provider_ccc.compat import (
     DecoratedOperator,
     context_merge,
     determine_kwargs,
     task_decorator_factory,
 )
-from airflow_provider_ccc.operators.batch import CalleeList, CccPickOutboundNumbersBatchOperator
+from airflow_provider_ccc.hiding import Hidden, reveal
+from airflow_provider_ccc.operators.batch import CccPickOutboundNumbersBatchOperator
 from airflow_provider_ccc.tasks import permanent_errors_end_the_task
 
 if TYPE_CHECKING:
@@ -20,22 +22,6 @@ if TYPE_CHECKING:
 
 #: What a function may give besides the callees.
 _MAY_GIVE = frozenset({"callees", "candidate_numbers", "skill_group_ids"})
-
-
-class _Argument:
-    """A rendered argument of the function, which Airflow shows without the phone numbers that are in it."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __str__(self) -> str:
-        from airflow_provider_ccc.campaign.files import mask  # not at the top: DAG files are parsed often
-
-        if isinstance(self.value, Sized) and not isinstance(self.value, str):
-            return f"{type(self.value).__name__} of {len(self.value)}"
-        return mask(str(self.value))
-
-    __repr__ = __str__
 
 
 class _CccPickDecoratedOperator(DecoratedOperator, CccPickOutboundNumbersBatchOperator):
@@ -64,26 +50,32 @@ class _CccPickDecoratedOperator(DecoratedOperator, CccPickOutboundNumbersBatchOp
         if "callees" in kwargs:
             raise TypeError("callees is what the decorated function returns; do not give it to @task.ccc_pick")
         super().__init__(
-            python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, callees=CalleeList(()), **kwargs
+            python_callable=python_callable,
+            op_args=op_args,
+            op_kwargs=op_kwargs,
+            callees=Hidden((), "what the function returns"),
+            **kwargs,
         )
 
-    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
-        super()._do_render_template_fields(*args, **kwargs)
-        self.op_args = [_hide(value) for value in self.op_args]
-        self.op_kwargs = {name: _hide(value) for name, value in self.op_kwargs.items()}
+    def hide_numbers(self) -> None:
+        """Hide the function's arguments, too: callees may come from another task."""
+        super().hide_numbers()
+        self.op_args = [_hidden(value) for value in self.op_args]
+        self.op_kwargs = {name: _hidden(value) for name, value in self.op_kwargs.items()}
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Call the function, and resolve the callees that it returns.
 
         :returns: the manifest.
         """
-        positional = [_reveal(value) for value in self.op_args]
-        context_merge(context, {name: _reveal(value) for name, value in self.op_kwargs.items()})
+        self.refuse_to_show_numbers(context)
+        positional = [reveal(value) for value in self.op_args]
+        context_merge(context, {name: reveal(value) for name, value in self.op_kwargs.items()})
         arguments = determine_kwargs(self.python_callable, positional, context)
         returned = self.python_callable(*positional, **arguments)
         with permanent_errors_end_the_task():
             self._take(returned)
-        self._hide_callees()
+        self.hide_numbers()
         return CccPickOutboundNumbersBatchOperator.execute(self, context)
 
     def _take(self, returned: Any) -> None:
@@ -100,12 +92,12 @@ class _CccPickDecoratedOperator(DecoratedOperator, CccPickOutboundNumbersBatchOp
             setattr(self, name, value)
 
 
-def _hide(value: Any) -> _Argument:
-    return value if isinstance(value, _Argument) else _Argument(value)
-
-
-def _reveal(value: Any) -> Any:
-    return value.value if isinstance(value, _Argument) else value
+def _hidden(value: Any) -> Hidden:
+    if isinstance(value, Hidden):
+        return value
+    if isinstance(value, Sized) and not isinstance(value, str):
+        return Hidden(value, f"{type(value).__name__} of {len(value)}")
+    return Hidden(value, excerpt(str(value)))
 
 
 def ccc_pick_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:

@@ -107,6 +107,8 @@ def _role(kind: type[Role], given: _Given) -> Role:
         else:
             value = given.seconds(field.name) if isinstance(field.default, int) else given.optional(field.name)
             values[field.name] = field.default if value is None else value
+        if not field.repr and values[field.name]:
+            mask_secret(values[field.name])
     return kind(**values)
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_ccc.client import checks
 from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.client.privacy import excerpt
 from airflow_provider_ccc.compat import BaseOperator
+from airflow_provider_ccc.hiding import Hidden, counted, reveal
 from airflow_provider_ccc.lineage import CccLineageMixin
 from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, CccReportLink, console_url_of
 from airflow_provider_ccc.tasks import (
@@ -30,22 +32,6 @@ if TYPE_CHECKING:
     from airflow_provider_ccc.client.operations import PickOperation
     from airflow_provider_ccc.compat import Context
     from airflow_provider_ccc.hooks.ccc import CccAsyncHook
-
-
-class CalleeList:
-    """Rendered callees, which Airflow shows by how many there are; what is no list, with its numbers shortened."""
-
-    def __init__(self, callees: Any) -> None:
-        self.callees = callees
-
-    def __str__(self) -> str:
-        if isinstance(self.callees, (str, Mapping)):
-            from airflow_provider_ccc.campaign.files import mask  # not at the top: DAG files are parsed often
-
-            return mask(str(self.callees))
-        return f"{len(self.callees)} callees"
-
-    __repr__ = __str__
 
 
 class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOperator):
@@ -151,17 +137,18 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
         self._runner: Runner | None = None
         self._killed = False
 
-    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
-        super()._do_render_template_fields(*args, **kwargs)
-        self._hide_callees()
-
-    def _hide_callees(self) -> None:
+    def hide_numbers(self) -> None:
+        """Hide candidates and callees; the path of a file is shown, and so is a range."""
         from airflow_provider_ccc.campaign.source import names_a_file
 
-        # Airflow stores what was rendered and shows it; registering each number as secret would not scale.
+        super().hide_numbers()
         is_range = isinstance(self.callees, Mapping) and "path" in self.callees
-        if hasattr(self.callees, "__len__") and not is_range and not names_a_file(self.callees):
-            self.callees = CalleeList(self.callees)
+        if not hasattr(self.callees, "__len__") or is_range or names_a_file(self.callees):
+            return
+        if isinstance(self.callees, (str, Mapping)):  # no list: it will be refused
+            self.callees = Hidden(self.callees, excerpt(str(self.callees)))
+        else:
+            self.callees = Hidden(self.callees, counted(self.callees, "callee"))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Resolve all callees that were not resolved before.
@@ -187,6 +174,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
         from airflow_provider_ccc.client.operations import PickOutboundNumbers
         from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 
+        self.refuse_to_show_numbers(context)
         with permanent_errors_end_the_task(context):
             if self.on_stale_output not in ("fail", "replace", "extend"):
                 raise CccParameterError(
@@ -199,7 +187,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
             operation = self._operation(hook)
             note(context, CONSOLE_URL, console_url_of(hook, self.instance_id))
             folder = open_folder(self.output_path)
-            callees = self.callees.callees if isinstance(self.callees, CalleeList) else self.callees
+            callees = reveal(self.callees)
             details: dict[str, Any] = {}
             batch, below = None, ""
             if isinstance(callees, Mapping):
@@ -305,10 +293,9 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
     def _operation(self, hook: CccAsyncHook) -> PickOperation:
         """Make what is asked about each callee, and look the connection up."""
         count = rendered_integer(self.count)
-        if one_of(self.candidate_numbers, self.skill_group_ids) == "candidate_numbers":
-            return hook.pick_operation(
-                candidate_numbers=self.candidate_numbers, count=count, instance_id=self.instance_id
-            )
+        candidates = reveal(self.candidate_numbers)
+        if one_of(candidates, self.skill_group_ids) == "candidate_numbers":
+            return hook.pick_operation(candidate_numbers=candidates, count=count, instance_id=self.instance_id)
         return hook.pick_operation(skill_group_ids=self.skill_group_ids, count=count, instance_id=self.instance_id)
 
     def _parameters(self, operation: PickOperation) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_ccc.client.privacy import shorten
 from airflow_provider_ccc.compat import BaseOperator
+from airflow_provider_ccc.hiding import reveal
 from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url_of
 from airflow_provider_ccc.operators.batch import CccPickOutboundNumbersBatchOperator
 from airflow_provider_ccc.operators.merge import CccMergeManifestsOperator
@@ -37,7 +38,7 @@ class CccPickOutboundNumbersOperator(CccTaskMixin, BaseOperator):
     ``count`` of them; the service may answer with fewer, or with none, which is logged as a warning. XCom
     ``request_id``: the service's id of the request.
 
-    Airflow's UI and logs show the numbers in the templated fields as ``***``.
+    Airflow's UI and logs show the callee as ``***``, and of the candidates how many there are.
 
     :param callee_number: whom to call (templated). Spaces, hyphens and +86 are normalised, see
         :func:`airflow_provider_ccc.client.numbers.normalise`.
@@ -90,15 +91,15 @@ class CccPickOutboundNumbersOperator(CccTaskMixin, BaseOperator):
         :raises AirflowFailException: for an error that no retry can mend.
         :raises airflow_provider_ccc.client.errors.CccError: for one that a retry may mend.
         """
+        self.refuse_to_show_numbers(context)
+        callee, candidates = reveal(self.callee_number), reveal(self.candidate_numbers)
         with permanent_errors_end_the_task(context):
             count = rendered_integer(self.count)
-            if one_of(self.candidate_numbers, self.skill_group_ids) == "candidate_numbers":
-                picked = self.hook.pick_outbound_numbers(
-                    self.callee_number, self.candidate_numbers or (), count, self.instance_id
-                )
+            if one_of(candidates, self.skill_group_ids) == "candidate_numbers":
+                picked = self.hook.pick_outbound_numbers(callee, candidates, count, self.instance_id)
             else:
                 picked = self.hook.pick_global_outbound_numbers(
-                    self.callee_number, self.skill_group_ids or (), count, instance_id=self.instance_id
+                    callee, self.skill_group_ids or (), count, instance_id=self.instance_id
                 )
         note(context, CONSOLE_URL, console_url_of(self.hook, self.instance_id))
         if len(picked.pairs) < count:

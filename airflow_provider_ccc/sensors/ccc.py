@@ -18,6 +18,7 @@ from airflow_provider_ccc.compat import (
     PokeReturnValue,
     conf,
 )
+from airflow_provider_ccc.hiding import reveal
 from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url
 from airflow_provider_ccc.tasks import (
     CONSOLE_URL,
@@ -122,7 +123,7 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
                     self.instance_id,
                     min_outbound_numbers=rendered_integer(self.min_outbound_numbers),
                     min_ready_agents=rendered_integer(self.min_ready_agents),
-                    candidate_numbers=self.candidate_numbers if is_given(self.candidate_numbers) else None,
+                    candidate_numbers=reveal(self.candidate_numbers) if is_given(self.candidate_numbers) else None,
                 )
             except CccError as error:
                 if not error.retryable:
@@ -144,6 +145,7 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
         :returns: what was seen, see the class.
         :raises AirflowFailException: if it will never be ready.
         """
+        self.refuse_to_show_numbers(context)
         if not self.deferrable:
             return super().execute(context)
         try:
@@ -165,6 +167,7 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
         """
         from airflow_provider_ccc.triggers.ccc import FAILED, READY
 
+        self.refuse_to_show_numbers(context)
         fired: Mapping[str, Any] = event if isinstance(event, Mapping) else {}
         status = fired.get("status")
         if status == FAILED:

@@ -8,8 +8,8 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, ObjectStoragePath, task
 
 from airflow_provider_ccc.campaign.source import split_callees
+from airflow_provider_ccc.hiding import Hidden
 from airflow_provider_ccc.lineage import dataset
-from airflow_provider_ccc.operators.batch import CalleeList
 from airflow_provider_ccc.operators.ccc import CccMergeManifestsOperator, CccPickOutboundNumbersBatchOperator
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
 from tests.support import CALLEE, CANDIDATE
@@ -64,7 +64,7 @@ def batch(callees, output_path="s3://c@b/out"):
         ("/data/callees", [("file", "/data/callees")]),
         ({"path": "/data/callees.csv", "start": 0, "stop": 2}, [("file", "/data/callees.csv")]),
         ([CALLEE], []),
-        (CalleeList([CALLEE]), []),
+        (Hidden([CALLEE], "1 callees"), []),
         # Wrong, and refused when the task runs; OpenLineage is asked before.
         (CALLEE, []),
         (f"['{CALLEE}', '13800138000']", []),

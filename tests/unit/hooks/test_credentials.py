@@ -141,10 +141,26 @@ def test_what_is_fetched_is_masked(monkeypatch):
     made = credentials(credentials="credentials_uri", credentials_uri="http://127.0.0.1:1/")
     made._fetch = lambda refused: _fetched()
     assert made.get().security_token == "a-token"
-    assert masked == ["a-secret", "a-token"]
+    assert masked == ["http://127.0.0.1:1/", "a-secret", "a-token"]
 
 
 def _fetched():
     from airflow_provider_ccc.client.credentials import Fetched
 
     return Fetched(AccessKey("STS.x", "a-secret", "a-token"), None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ("credentials_uri", "credentials_uri", "http://127.0.0.1:9/credentials/of-somebody"),
+        ("ram_role_arn", "external_id", "what-only-we-know"),
+    ],
+)
+def test_what_is_secret_in_the_extra_is_masked(monkeypatch, kind, name, value):
+    masked = []
+    monkeypatch.setattr("airflow_provider_ccc.hooks.credentials.mask_secret", masked.append)
+    extra = {"credentials": kind, name: value, "role_arn": "acs:ram::1:role/r"}
+    credentials(**extra)
+    assert value in masked
+    assert not {"id", "acs:ram::1:role/r"} & set(masked)
