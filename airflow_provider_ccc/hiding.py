@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_ccc import compat
 from airflow_provider_ccc.client import numbers
 from airflow_provider_ccc.client.errors import CccError
+from airflow_provider_ccc.client.privacy import counted
 from airflow_provider_ccc.compat import AirflowFailException, mask_secret
 
 if TYPE_CHECKING:
@@ -40,11 +41,6 @@ class Hidden:
 def reveal(field: Any) -> Any:
     """Return what a field holds, hidden or not."""
     return field.value if isinstance(field, Hidden) else field
-
-
-def counted(things: Sized, name: str) -> str:
-    """Say how many there are: "1 callee", "2 callees"."""
-    return f"{len(things)} {name}" if len(things) == 1 else f"{len(things)} {name}s"
 
 
 class HidesNumbersMixin:
@@ -98,7 +94,7 @@ def _hide(value: Any) -> Any:
     if not isinstance(value, Sized) and isinstance(value, Iterable):
         value = list(value)
     if isinstance(value, Sized):
-        return Hidden(value, counted(value, "number"))
+        return Hidden(value, counted(len(value), "number"))
     return Hidden(value, "***")
 
 

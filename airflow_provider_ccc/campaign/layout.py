@@ -10,6 +10,8 @@ IDENTITY = "_campaign.json"
 MANIFEST = "_manifest.json"
 REPORT = "report.html"
 STATES = "_state"
+#: The rows of a source that was refused for them.
+MALFORMED = "malformed.ndjson"
 OWNERS = "_owner"
 
 _OF_A_PART = re.compile(r"(?:part|failures|skipped)-([0-9]{5,})\.[a-z]+")
@@ -47,7 +49,7 @@ def holds_parts(folder: Folder) -> bool:
 def remove_parts(folder: Folder) -> None:
     """Remove a campaign's files but its identity, beginning with what says that they are complete."""
     names = folder.names()
-    for name in sorted(names & {MANIFEST, REPORT}):
+    for name in sorted(names & {MANIFEST, REPORT, MALFORMED}):
         discard(folder, name)
     for name in sorted(folder.names(STATES)):
         discard(folder, f"{STATES}/{name}")

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_ccc.campaign.failures import check_total
 from airflow_provider_ccc.campaign.layout import (
     IDENTITY,
     MANIFEST,
@@ -80,6 +81,7 @@ def merge_manifests(folder: Folder, batches: Sequence[Mapping[str, Any]], *, rep
     :param report: whether to write a report, too.
     :returns: the manifest, with the batches' files named from ``folder``.
     :raises CccParameterError: a batch is missing, not complete, or not of the same campaign.
+    :raises TooManyFailuresError: all batches together have more failures than ``max_failures`` allows.
     :raises StorageError: a manifest cannot be read or written.
     """
     ranges = sorted((Range.load(batch) for batch in batches), key=lambda each: each.batch)
@@ -93,6 +95,7 @@ def merge_manifests(folder: Folder, batches: Sequence[Mapping[str, Any]], *, rep
     total = Tally()
     for manifest in manifests:
         total.add(msgspec.convert({name: manifest[name] for name in total.counts()}, Tally))
+    check_total(total.failed, total.callees, [manifest.get("max_failures") for manifest in manifests])
     merged = {
         "fingerprint": fingerprint_of([manifest["fingerprint"] for manifest in manifests]),
         "input_fingerprint": ranges[0].fingerprint,

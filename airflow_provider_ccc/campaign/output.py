@@ -9,6 +9,7 @@
     _campaign.json           which input and parameters the folder belongs to; written first
     _state/part-00000.json   counts, and the sizes of its files; a part is complete if all are there
     _manifest.json           the campaign is complete
+    malformed.ndjson         malformed rows of a source that was refused for them, until another try
     report.html              what came of it, for people; only where it is asked for
 
 Readers that take a folder for a table pass over what begins with an underscore.
@@ -29,6 +30,7 @@ import msgspec
 from airflow_provider_ccc.campaign.formats import encoder_of
 from airflow_provider_ccc.campaign.layout import (
     IDENTITY,
+    MALFORMED,
     MANIFEST,
     REPORT,
     STATES,
@@ -223,6 +225,8 @@ class Output:
     def clean(self) -> None:
         """Remove what earlier tries left of parts that they did not complete."""
         self.folder.tidy()
+        if MALFORMED in self.folder.names():
+            self.folder.remove(MALFORMED)
         for name in sorted(self.folder.names()):
             number = part_of(name)
             if number is not None and (number not in self._states or name not in self._states[number].files):
@@ -310,6 +314,16 @@ class Output:
         for name in sorted(sizes.keys() - self._files()):
             if part_of(name) is not None:  # of a try that lost the folder
                 self.folder.remove(name)
+
+    def amend(self, manifest: dict[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
+        """Bring details of a manifest up to date, which do not decide what the output is.
+
+        :returns: the manifest.
+        """
+        amended = {**manifest, **details}
+        if amended != manifest:
+            self.folder.write(MANIFEST, _encoded(amended))
+        return amended
 
     def report(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Write the report of a campaign that is complete, with or without one.

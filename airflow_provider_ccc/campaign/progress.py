@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_ccc.client.privacy import counted
+
 SECONDS = 5.0
 
 
@@ -30,7 +32,7 @@ class Progress:
         self.answered = 0
         self.throttled = 0
         self.seconds_waited = 0.0
-        self._log = log
+        self.log = log
         self._total = total
         self._done_before = done
         self._tags = dict(tags)
@@ -56,8 +58,8 @@ class Progress:
         here = self.done - self._done_before
         overall = here / max(now - self._begun, 1e-9)
         finished = self.resolved + self.failed - resolved - failed
-        self._log.info(
-            "%d of %d callees (%d %%), %.0f/s now, %.0f/s overall; throttled %d of %d calls, failed %d; %s left",
+        self.log.info(
+            "%d of %d callees (%d %%), %.0f/s now, %.0f/s overall; throttled %d of %d calls, failed %d; %s",
             self.done,
             self._total,
             100 * self.done // max(self._total, 1),
@@ -66,7 +68,7 @@ class Progress:
             self.throttled,
             self.calls,
             self.failed,
-            _duration((self._total - self.done) / overall) if overall else "an unknown time",
+            f"{_duration((self._total - self.done) / overall)} left" if overall else "time left unknown",
         )
         from airflow_provider_ccc.compat import Stats
 
@@ -88,3 +90,14 @@ def _duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def outcome(manifest: Mapping[str, Any]) -> str:
+    """Say in one line what came out of a campaign, and where it is."""
+    pairs = manifest["pairs"]
+    local = f", {100 * manifest['same_city'] // pairs} % with a caller of the same city" if pairs else ""
+    return (
+        f"{counted(manifest['callees'], 'callee')}: {manifest['resolved']} resolved, {manifest['failed']} failed,"
+        f" {manifest['skipped']} skipped. {counted(pairs, 'pair')}{local}, in"
+        f" {counted(len(manifest['parts']), 'file')} part-* with _manifest.json in {manifest['output_path']}"
+    )

@@ -65,7 +65,10 @@ def open_reader(file: LocalFile, layout: Layout, column: str, encoding: str) -> 
 
 
 class ListReader:
-    """Callees that are in memory already: numbers, or mappings that have the column."""
+    """Callees that are in memory already: numbers, mappings that have the column, or tuples of one number.
+
+    Databases give tuples, one for each row, whatever it has.
+    """
 
     columns: tuple[str, ...] | None = None
     empty = 0
@@ -82,7 +85,7 @@ class ListReader:
         encode = msgspec.json.Encoder(order="deterministic").encode
         for place, item in enumerate(self._items, 1):
             try:
-                digest.update(encode(dict(item) if isinstance(item, Mapping) else item))
+                digest.update(encode(_plain(item)))
             except (TypeError, ValueError, RecursionError):
                 raise CccParameterError(
                     "callees", f"row {place} cannot be written as JSON; give text, numbers, and mappings with text keys"
@@ -93,10 +96,17 @@ class ListReader:
     def records(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
         column = self._column
         for item in islice(self._items, start, stop):
-            if not isinstance(item, (str, int)) and isinstance(item, Mapping):
-                yield item.get(column, MISSING), item, ""
-            else:
+            if isinstance(item, (str, int)):
                 yield item, {column: item}, ""
+            elif isinstance(item, Mapping):
+                yield item.get(column, MISSING), item, ""
+            elif not isinstance(item, (tuple, list)):
+                yield item, {column: item}, ""
+            elif len(item) == 1:
+                yield item[0], {column: item[0]}, ""
+            else:
+                what = f"is a {type(item).__name__} of {len(item)} values; give the number alone, or a mapping"
+                yield None, {"values": list(item)}, f"the row {what} that has {excerpt(column)!r}"
 
 
 class TextReader:
@@ -311,6 +321,13 @@ class ParquetReader:
             raise CccParameterError(
                 "callees", f"{self._file.name} cannot be read as Parquet: {excerpt(str(error))}"
             ) from None
+
+
+def _plain(item: Any) -> Any:
+    """Turn a row of a list into what JSON has."""
+    if isinstance(item, Mapping):
+        return dict(item)
+    return list(item) if isinstance(item, tuple) else item
 
 
 def _text_encoding(name: str) -> str:

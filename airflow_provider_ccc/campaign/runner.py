@@ -15,6 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
+from airflow_provider_ccc.campaign.failures import Failures, MaxFailures, failed_row
+from airflow_provider_ccc.campaign.outage import EITHERS_FAULT, Outage
 from airflow_provider_ccc.campaign.output import Output
 from airflow_provider_ccc.campaign.parts import FailedRow, Part, SkippedRow, Tally
 from airflow_provider_ccc.campaign.progress import Progress
@@ -23,9 +25,7 @@ from airflow_provider_ccc.client.errors import (
     CccError,
     CccParameterError,
     CccRequestError,
-    CccStaleSignatureError,
     CccThrottledError,
-    CccTransientError,
     CccUnexpectedAnswerError,
 )
 from airflow_provider_ccc.client.models import PickedNumbers
@@ -38,9 +38,6 @@ Answer = TypeVar("Answer")
 NO_PAIRS = "NoPairs"
 DUPLICATE = "duplicate"
 
-#: Whose fault these are, one callee's or the service's, is found out by asking about a callee that was resolved before.
-_EITHERS_FAULT = (CccTransientError, CccStaleSignatureError)
-_PROBE = RetryPolicy(attempts=3, seconds=5.0)
 #: After so many seconds of nothing but throttling the run ends, for a later try to go on.
 _THROTTLED_TOO_LONG = 600.0
 #: How long a run that is stopped waits for the part that is just being written, and for its thread to end, in seconds.
@@ -50,12 +47,6 @@ _LAST_MOMENTS = _LAST_WRITE + 2.0
 _NOTE_PACE = 0.25
 #: So many rows in a row may be passed over before others get their turn.
 _BREATH = 500
-
-
-class TooManyFailuresError(CccError):
-    """More callees failed than ``max_failures`` allows. What failed then fails again; no retry can help."""
-
-    own_code = "TooManyFailures"
 
 
 class StoppedError(Exception):
@@ -90,7 +81,7 @@ class Limits:
     part_size: int
     concurrency: int
     max_qps: float | None
-    max_failures: int
+    max_failures: MaxFailures
 
     def __post_init__(self) -> None:
         Pacer(self.max_qps)  # refuses a wrong one before any output is touched
@@ -121,10 +112,10 @@ class Runner:
         self._parts: dict[int, Part] = {}  # begun, and not yet written
         # Enough for the window to move on while some calls take their time, and no more, for memory's sake.
         self._most_parts = 8 + 2 * (limits.concurrency // limits.part_size)
-        self._failures = Counter(output.total.codes)
+        self._failures = Failures(limits.max_failures, source.survey.rows, Counter(output.total.codes), output.folder)
         self._resolved_before: PickOperation | None = None
-        self._answered = time.monotonic()
-        self._epoch = time.time() - self._answered  # so that a clock that is set meanwhile makes no difference
+        self._served = time.monotonic()
+        self._epoch = time.time() - self._served  # so that a clock that is set meanwhile makes no difference
         self._stopped = False
         self._stop: Callable[[], None] | None = None
 
@@ -140,7 +131,7 @@ class Runner:
         :raises CccError: the service cannot be used, or not now.
         :raises StorageError: a part cannot be written.
         """
-        self._check_failures(0)
+        self._failures.refuse_malformed(self._source)
         done: Future[None] = Future()
         run = contextvars.copy_context().run  # with what logs and traces say of the task
         thread = threading.Thread(target=run, args=(self._run_in_thread, done), name="ccc-campaign", daemon=True)
@@ -181,6 +172,7 @@ class Runner:
         if self._stopped:  # before there was anything to stop
             stopping.set()
         self._gate = Gate(self._pacer)
+        self._outage = Outage(self._probe, self._progress.log)
         self._room = asyncio.Event()
         self._room.set()
         self._writer = ThreadPoolExecutor(1, "ccc-parts")
@@ -198,6 +190,7 @@ class Runner:
                 work.result()
             finally:
                 self._stop = None
+                self._outage.stop()
                 for task in (*workers, stop, reports, pace):
                     task.cancel()
                 await asyncio.gather(work, *workers, stop, reports, pace, return_exceptions=True)
@@ -251,13 +244,13 @@ class Runner:
 
     def _set_aside(self, row: Row, part: Part) -> None:
         if row.problem:
-            code = CccParameterError.own_code
-            self._fail(part, FailedRow(row.place, code, row.problem, "", row.fields), asked=False)
+            self._fail(part, failed_row(row), asked=False)
         else:
             part.skipped(SkippedRow(row.place, DUPLICATE, row.fields))
 
     async def _resolve(self, row: Row, part: Part) -> None:
         operation = self._operation.for_callee(row.number)
+        self._asking = operation
         picked: PickedNumbers | CccError
         try:
             picked = await self._attempt(operation, part.tally)
@@ -279,12 +272,24 @@ class Runner:
 
         :returns: its answer in the end, or an error that is about this callee only.
         """
-        try:
-            return await self._retry.go_on(first, lambda: self._attempt(operation, tally), self._hook.protocol.remedy)
-        except CccError as error:
-            if await self._is_about_the_callee(error):
-                return error
-            raise
+
+        async def attempt() -> PickedNumbers:
+            return await self._attempt(operation, tally)
+
+        while True:
+            outages = self._outage.ended
+            try:
+                return await self._retry.go_on(first, attempt, self._hook.protocol.remedy)
+            except CccError as error:
+                if isinstance(error, EITHERS_FAULT):
+                    await self._outage.look()
+                    if self._outage.ended == outages:
+                        return error
+                    first = error  # an outage is not the callee's fault: it has all its attempts again
+                elif await self._is_about_the_callee(error):
+                    return error
+                else:
+                    raise
 
     async def _attempt(self, operation: PickOperation, tally: Tally) -> PickedNumbers:
         """Make a call when the pace allows, again and again as long as it is throttled."""
@@ -292,6 +297,8 @@ class Runner:
         while True:
             if not self._gate.is_open():
                 await self._gate.wait()
+            if self._outage.suspected:
+                await self._outage.look()
             tally.calls += 1
             progress.calls += 1
             begun = time.monotonic()
@@ -303,18 +310,30 @@ class Runner:
                 tally.throttled += 1
                 tally.timeline.throttle(self._epoch + now)
                 progress.throttled += 1
-                if now - self._answered > _THROTTLED_TOO_LONG:
+                if now - self._served > _THROTTLED_TOO_LONG:
                     raise
+                self._outage.answered()
             except CccError as error:
                 if error.http_status is not None:
                     self._pacer.succeeded(time.monotonic())
+                if not isinstance(error, EITHERS_FAULT):
+                    self._outage.answered()
+                elif self._outage.failed() and await self._outage.look():
+                    continue
                 raise
             else:
-                now = self._answered = time.monotonic()
+                now = self._served = time.monotonic()
+                self._outage.answered()
                 self._pacer.succeeded(now)
                 progress.answered += 1
                 progress.seconds_waited += now - begun
                 return picked
+
+    async def _probe(self) -> None:
+        """Ask about a callee that was resolved before, or about whoever is asked about if nobody was."""
+        if not self._gate.is_open():
+            await self._gate.wait()
+        await self._hook.attempt(self._resolved_before or self._asking)
 
     async def _is_about_the_callee(self, error: CccError) -> bool:
         """Say whether others can still be resolved after an error; if not, it ends the run."""
@@ -323,33 +342,16 @@ class Runner:
         if isinstance(error, (CccRequestError, CccUnexpectedAnswerError)):
             return True
         # An answer that nothing is known of, such as a redirect, may come from a wrong host.
-        eithers = isinstance(error, _EITHERS_FAULT) or type(error) is CccError
-        if not eithers or self._resolved_before is None:
-            return False
-        probe, tally = self._resolved_before, Tally()
-        with contextlib.suppress(CccError):
-            await _PROBE.call_async(lambda: self._attempt(probe, tally), self._hook.protocol.remedy)
-            return True
+        if type(error) is CccError and self._resolved_before is not None:
+            with contextlib.suppress(CccError):
+                await self._probe()
+                return True
         return False
 
     def _fail(self, part: Part, row: FailedRow, *, asked: bool = True) -> None:
         part.failed(row, asked=asked)
         self._progress.failed += 1
-        self._failures[row.code] += 1
-        self._check_failures(row.row, row.message)
-
-    def _check_failures(self, place: int, message: str = "") -> None:
-        """Compare the failures so far with what may fail; before the first call, those that are known already."""
-        most, malformed = self._limits.max_failures, self._source.survey.malformed
-        failures = self._failures if place else Counter({CccParameterError.own_code: malformed})
-        if failures.total() <= most:
-            return
-        codes = ", ".join(f"{code} {count}" for code, count in failures.most_common())
-        last = f" The last one, row {place}: {message}" if place else " No request was sent."
-        raise TooManyFailuresError(
-            f"{failures.total()} of {self._source.survey.rows} callees failed, and max_failures allows {most}."
-            f" By code: {codes}.{last} Finished parts are kept: with a higher max_failures a cleared task goes on."
-        )
+        self._failures.add(row)
 
     async def _write(self, part: Part) -> None:
         write = self._writer.submit(self._output.write, part, self._source.survey.columns)

@@ -6,7 +6,7 @@ and takes a fingerprint of the content. The second, :meth:`Source.rows`, gives t
 What is a source:
 
 - a list, or anything that can be gone through but text, mappings and sets: each item is a number, as text or a mobile
-  number as an integer, or a mapping that has the column;
+  number as an integer; a mapping that has the column; or a tuple or list of one number, as databases give rows;
 - a path, local or an ``ObjectStoragePath`` or its URI, to CSV (``.csv``, with a header line), NDJSON (``.ndjson`` or
   ``.jsonl``: an object, or a bare number, per line) or Parquet (``.parquet``); CSV and NDJSON may be compressed
   (``.gz``, ``.zst``). ``format`` says what a name does not. An object that is not on this machine is copied to a

@@ -43,10 +43,13 @@ class CccError(Exception):
         self.request_id = request_id
         self.retry_after = retry_after
         self.server_time = server_time
+        #: The connection that was used, by its id and host; "" where no call was made.
+        self.where = ""
 
     def __str__(self) -> str:
-        request = f" (RequestId {self.request_id})" if self.request_id else ""
-        return f"{self.code}: {self.message}{request}" if self.code else f"{self.message}{request}"
+        what = f"{self.code}: {self.message}" if self.code else self.message
+        known = "; ".join(part for part in (self.request_id and f"RequestId {self.request_id}", self.where) if part)
+        return f"{what} ({known})" if known else what
 
 
 class CccThrottledError(CccError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.privacy import shorten
@@ -16,6 +17,10 @@ _CHINA_MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _CHINA_SERVICE = re.compile(r"[48]00[0-9]{7}")
 #: An area code without its trunk 0, and a number of 7 or 8 digits.
 _CHINA_LANDLINE = re.compile(r"(10|2[0-9])[0-9]{8}|[3-9][0-9]{2}[0-9]{7,8}")
+
+
+#: What is written where there is no value, by templates, pandas and databases.
+_NOTHING = frozenset({"none", "null", "nan", "nat", "n/a", "na", "undefined", "<na>", "#n/a"})
 
 
 def normalise(number: object, parameter: str) -> str:
@@ -36,6 +41,12 @@ def normalise(number: object, parameter: str) -> str:
         return number
     if is_mobile(number):
         return str(number)
+    if isinstance(number, Iterable) and not isinstance(number, (str, bytes)):
+        raise CccParameterError(
+            parameter,
+            f"must be one phone number, not a {type(number).__name__}; for several, map the task with expand(), or use"
+            " CccPickOutboundNumbersBatchOperator",
+        )
     if not isinstance(number, str):
         raise CccParameterError(
             parameter,
@@ -53,6 +64,10 @@ def normalise(number: object, parameter: str) -> str:
                     f"{shorten(number)!r} is not of a form known within China; give it as your instance dials it",
                 )
             return national
+    if digits.lower() in _NOTHING:
+        raise CccParameterError(
+            parameter, f"is {digits!r}, so it had no value where it comes from; give a phone number"
+        )
     if not _DIGITS.fullmatch(digits):
         raise CccParameterError(parameter, f"{shorten(number)!r} is no phone number, which has 3 to 20 digits")
     return digits

@@ -41,3 +41,8 @@ def excerpt(text: str) -> str:
     """Shorten every phone number in a text, and cut off what makes it too long for an error."""
     hidden = hide_numbers(text)
     return hidden if len(hidden) <= _MOST_SHOWN else f"{hidden[:_MOST_SHOWN]}..."
+
+
+def counted(count: int, name: str) -> str:
+    """Say how many there are: "1 callee", "2 callees"."""
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"

@@ -168,6 +168,13 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
 
         :raises CccError: of the class that says what to do about it.
         """
+        try:
+            return await self._attempt(operation)
+        except CccError as error:
+            error.where = self.where
+            raise
+
+    async def _attempt(self, operation: Operation[Answer]) -> Answer:
         if self._exchange is None:
             raise RuntimeError("CccAsyncHook makes calls within 'async with CccAsyncHook(...) as hook' only")
         if not self.protocol.credentials.current:

@@ -285,11 +285,15 @@ class CccHook(CccConnectionMixin, HttpHook):
         raise problem
 
     def _attempt(self, operation: Operation[Answer]) -> Answer:
-        signed = _Signed(self.protocol, operation)
-        response = self.run("/", auth=signed)
-        return self.protocol.decode(
-            operation, response.status_code, response.headers, response.content, sent=signed.sent
-        )
+        try:
+            signed = _Signed(self.protocol, operation)
+            response = self.run("/", auth=signed)
+            return self.protocol.decode(
+                operation, response.status_code, response.headers, response.content, sent=signed.sent
+            )
+        except CccError as error:
+            error.where = self.where
+            raise
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:

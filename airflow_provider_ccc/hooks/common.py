@@ -42,6 +42,11 @@ class CccConnectionMixin:
         """What signs this hook's requests and reads the replies."""
         return CccProtocol(self.settings.endpoint, self.settings.credentials, signature=self.settings.signature)
 
+    @cached_property
+    def where(self) -> str:
+        """What an error says of the connection: its id and host."""
+        return f"connection {self.ccc_conn_id}, {self.settings.endpoint.url}"
+
     @property
     def api(self) -> Api:
         """The operations of the connection's ``api_version``."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_ccc.client import checks
 from airflow_provider_ccc.client.errors import CccParameterError
-from airflow_provider_ccc.client.privacy import excerpt
+from airflow_provider_ccc.client.privacy import counted, excerpt
 from airflow_provider_ccc.compat import BaseOperator
-from airflow_provider_ccc.hiding import Hidden, counted, reveal
+from airflow_provider_ccc.hiding import Hidden, reveal
 from airflow_provider_ccc.lineage import CccLineageMixin
 from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, CccReportLink, console_url_of
 from airflow_provider_ccc.tasks import (
@@ -148,7 +146,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
         if isinstance(self.callees, (str, Mapping)):  # no list: it will be refused
             self.callees = Hidden(self.callees, excerpt(str(self.callees)))
         else:
-            self.callees = Hidden(self.callees, counted(self.callees, "callee"))
+            self.callees = Hidden(self.callees, counted(len(self.callees), "callee"))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Resolve all callees that were not resolved before.
@@ -160,6 +158,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
         :raises airflow_provider_ccc.campaign.storage.StorageError: the output cannot be read or written.
         """
         # Imported here, because DAG files are parsed often.
+        from airflow_provider_ccc.campaign.failures import MaxFailures
         from airflow_provider_ccc.campaign.formats import encoder_of
         from airflow_provider_ccc.campaign.layout import batch_folder
         from airflow_provider_ccc.campaign.merging import make_room, rows_of
@@ -200,18 +199,23 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
             ) as source:
                 survey = source.survey
                 self.log.info(
-                    "%s: %d rows, of which %d malformed and %d duplicates; %d empty lines",
+                    "%s: %s, %d malformed, %d duplicates; %d empty lines",
                     source.description,
-                    survey.rows,
+                    counted(survey.rows, "row"),
                     survey.malformed,
                     survey.duplicates,
                     survey.empty,
                 )
+                max_failures = MaxFailures.of(
+                    rendered_number(self.max_failures), survey.rows if batch is None else batch.rows_total
+                )
+                if batch is not None:
+                    details["max_failures"] = max_failures.most  # of the whole campaign: the merge adds up
                 limits = Limits(
                     part_size=part_size,
                     concurrency=concurrency,
                     max_qps=rendered_number(self.max_qps) if is_given(self.max_qps) else None,
-                    max_failures=_most_failures(rendered_number(self.max_failures), survey.rows),
+                    max_failures=max_failures,
                 )
                 identity = Identity.of(survey.fingerprint, self._parameters(operation), survey.rows)
                 candidates = operation.candidate_numbers if isinstance(operation, PickOutboundNumbers) else ()
@@ -236,12 +240,13 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
                             output.folder.description,
                             manifest["finished"],
                         )
+                        manifest = output.amend(manifest, details)
                         if self.report:
                             manifest = output.report(manifest)
                         return self._end(context, manifest, link)
                     output.clean()
                     if output.total.callees:
-                        self.log.info("Going on after %d callees that earlier tries finished", output.total.callees)
+                        self.log.info("Resuming: earlier tries have finished %d callees", output.total.callees)
                     progress = Progress(self.log, survey.rows, output.total.callees, _tags(context))
                     self._runner = Runner(source, output, operation, hook, limits, progress)
                     if self._killed:
@@ -251,12 +256,21 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
                     finally:
                         self._runner = None
                     manifest = output.finish({**summary(source, progress), **details}, report=self.report)
-        for name in ("failed", "skipped"):
+        for name, file in (("failed", "failures"), ("skipped", "skipped")):
             if manifest[name]:
-                self.log.warning("%d callees were %s; see the files of the manifest", manifest[name], name)
+                self.log.warning(
+                    "%s %s; see %s-*.ndjson in %s",
+                    counted(manifest[name], "callee"),
+                    "failed" if name == "failed" else "skipped as duplicates",
+                    file,
+                    manifest["output_path"],
+                )
         return self._end(context, manifest, link)
 
     def _end(self, context: Context, manifest: dict[str, Any], link: str) -> dict[str, Any]:
+        from airflow_provider_ccc.campaign.progress import outcome
+
+        self.log.info("%s", outcome(manifest))
         note(context, REPORT_URL, link)
         self._tell_assets(context, manifest)
         self._manifest = manifest
@@ -310,17 +324,6 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
             "part_size": self.part_size,
             "output_format": self.output_format,
         }
-
-
-def _most_failures(given: Any, rows: int) -> int:
-    """Read ``max_failures``: a number of callees, or a fraction of them."""
-    if isinstance(given, float) and 0 <= given <= 1:
-        return math.floor(Decimal(str(given)) * rows)  # 0.29 * 100 is less than 29 as a float
-    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
-        raise CccParameterError(
-            "max_failures", f"must be an integer of at least 0, or a fraction from 0.0 to 1.0, not {given!r}"
-        )
-    return given
 
 
 def _tags(context: Any) -> dict[str, str]:

@@ -51,12 +51,14 @@ class CccMergeManifestsOperator(CccLineageMixin, BaseOperator):
         """Merge.
 
         :returns: the manifest of the whole campaign.
-        :raises AirflowFailException: a batch is missing, or is of another campaign.
+        :raises AirflowFailException: a batch is missing or is of another campaign, or all batches together have more
+            failures than the batch operator's ``max_failures`` allows.
         :raises airflow_provider_ccc.campaign.storage.StorageError: a manifest cannot be read or written.
         """
         # Imported here, because DAG files are parsed often.
         from airflow_provider_ccc.campaign.merging import merge_manifests
         from airflow_provider_ccc.campaign.ownership import Owner, owned
+        from airflow_provider_ccc.campaign.progress import outcome
         from airflow_provider_ccc.campaign.report import report_link
         from airflow_provider_ccc.campaign.storage import open_folder
 
@@ -66,14 +68,7 @@ class CccMergeManifestsOperator(CccLineageMixin, BaseOperator):
             with owned(open_folder(self.output_path), owner, merging=True) as folder:
                 manifest = merge_manifests(folder, self.batches, report=self.report)
         note(context, REPORT_URL, link)
-        self.log.info(
-            "%d callees in %d batches: %d resolved, %d failed, %d skipped",
-            manifest["callees"],
-            manifest["batches"],
-            manifest["resolved"],
-            manifest["failed"],
-            manifest["skipped"],
-        )
+        self.log.info("%s", outcome(manifest))
         self._manifest = manifest
         return manifest
 

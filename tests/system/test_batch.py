@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import socket
 import sys
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import parse_qs
@@ -12,6 +16,7 @@ from urllib.parse import parse_qs
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, Asset
 
+from airflow_provider_ccc.campaign import outage
 from airflow_provider_ccc.campaign.storage import LocalFolder
 from airflow_provider_ccc.client.errors import CccTransientError
 from airflow_provider_ccc.client.retry import RetryPolicy
@@ -97,7 +102,9 @@ def test_one_callee_that_always_fails_is_a_failure(answering, tmp_path, status, 
     assert manifest["retried"] == (1 if status == 500 else 0)
 
 
-def test_an_outage_in_the_middle_ends_the_run_for_a_retry_to_go_on(answering, tmp_path):
+def test_a_long_outage_in_the_middle_ends_the_run_for_a_retry_to_go_on(answering, tmp_path, monkeypatch):
+    monkeypatch.setattr(outage, "PATIENCE", 2.0)
+
     class Outage(dict):
         """Nobody is answered any more from the eleventh callee on."""
 
@@ -108,9 +115,10 @@ def test_an_outage_in_the_middle_ends_the_run_for_a_retry_to_go_on(answering, tm
             return (500, "InternalError") if self.begun else default
 
     answering(Outage())
-    with pytest.raises(CccTransientError) as caught:
+    with pytest.raises(CccTransientError, match=r"has not answered for \d s; a retry goes on where") as caught:
         resolve(tmp_path, concurrency=1, max_failures=1.0)
     assert caught.value.retryable
+    assert "connection ccc_default, http://127.0.0.1:" in str(caught.value)
     assert [row["row"] for row in lines(tmp_path)] == list(range(1, 11))
     assert lines(tmp_path, "failures") == []
     simulator = answering({})
@@ -118,11 +126,64 @@ def test_an_outage_in_the_middle_ends_the_run_for_a_retry_to_go_on(answering, tm
     assert {record.parameters["CalleeNumber"] for record in simulator.journal} == set(CALLEES[10:])
 
 
+@pytest.mark.parametrize("concurrency", [1, 16])
+def test_a_short_outage_costs_no_callee_and_little_else(answering, tmp_path, logs, concurrency):
+    """Everything is refused for four seconds, which is longer than a callee's attempts may take."""
+
+    class Outage(dict):
+        begun = 0.0
+        refused = 0
+
+        def get(self, callee, default):
+            if not self.begun and callee == CALLEES[10]:
+                self.begun = time.monotonic()
+            if not self.begun or time.monotonic() > self.begun + 4:
+                return default
+            self.refused += 1
+            return 503, "ServiceUnavailable"
+
+    faults = Outage()
+    answering(faults)
+    manifest = resolve(tmp_path, concurrency=concurrency)
+    assert manifest["resolved"] == 20
+    # All attempts of those in flight until an outage is likely, and then a look now and then.
+    assert 2 < faults.refused <= 2 * concurrency + 10
+    said = [text for level, text in logs.records if level in ("warning", "info") and "The service" in text]
+    assert len(said) == 2
+    assert re.search(
+        r"does not answer: ServiceUnavailable: .*connection ccc_default, http://127.0.0.1:\d+\)\. Nothing more is sent",
+        said[0],
+    )
+    assert re.search(r"The service answers again after [3-9] s; the campaign goes on", said[1])
+
+
+def test_nobody_listens_for_a_while(simulate, connection, tmp_path):
+    """The whole service is away from the beginning: no connection can be made."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+    connection(host=f"http://127.0.0.1:{port}")
+
+    def come() -> None:
+        time.sleep(3)
+        with running(SimulatorSettings(port=port)):
+            over.wait(20)
+
+    over = threading.Event()
+    coming = threading.Thread(target=come)
+    coming.start()
+    try:
+        assert resolve(tmp_path)["resolved"] == 20
+    finally:
+        over.set()
+        coming.join()
+
+
 @pytest.mark.parametrize("most", [2, "2", 0.1, "0.1"])
 def test_one_failure_more_than_allowed_ends_the_task(answering, tmp_path, most):
     answering(dict.fromkeys(CALLEES[6:9], (400, "InvalidParameter")))
     with pytest.raises(
-        AirflowFailException, match=r"3 of 20 callees failed, .* allows 2\..*InvalidParameter 3"
+        AirflowFailException, match=r"3 of 20 callees failed, .* allows 2\b.*InvalidParameter 3"
     ) as caught:
         resolve(tmp_path, concurrency=1, max_failures=most)
     assert not any(number in str(caught.value) for number in (*CALLEES, *CANDIDATES))

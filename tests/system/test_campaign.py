@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_ccc.campaign import outage
 from airflow_provider_ccc.campaign.parts import completed
 from airflow_provider_ccc.campaign.runner import StoppedError
 from airflow_provider_ccc.campaign.source import split_callees
@@ -163,7 +164,7 @@ def test_what_becomes_of_each_row(simulate, tmp_path):
 
 def test_malformed_numbers_beyond_max_failures_cost_no_request(simulate, tmp_path):
     simulator = simulate()
-    with pytest.raises(AirflowFailException, match=r"2 of 3 callees failed.* allows 1.*InvalidArgument 2"):
+    with pytest.raises(AirflowFailException, match=r"2 of 3 callees are malformed.* allows 1: row 2: callee: "):
         resolve(["13800138000", "x", ""], tmp_path / "out", max_failures=1)
     assert simulator.journal == []
     assert resolve(["13800138000", "x", ""], tmp_path / "out", max_failures=2)["resolved"] == 1
@@ -182,6 +183,7 @@ def test_an_outage_ends_it_with_an_error_that_a_retry_may_mend(simulate, monkeyp
     monkeypatch.setattr(
         CccAsyncHook.__init__, "__kwdefaults__", {"instance_id": None, "retry": RetryPolicy(attempts=2)}
     )
+    monkeypatch.setattr(outage, "PATIENCE", 2.0)
     simulate(fault_rate=1.0)
     with pytest.raises(CccError) as caught:
         resolve(write_callees(tmp_path / "c.csv", 50), tmp_path / "out", concurrency=2, max_failures=1.0)

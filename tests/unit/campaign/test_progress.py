@@ -75,7 +75,7 @@ def test_lines_and_metrics(clock, sent):
 def test_before_anything_is_done(clock, sent):
     log = Log()
     Progress(log, total=0, done=0, tags={}).report()
-    assert re.search(r"^0 of 0 callees \(0 %\), 0/s now, .*; an unknown time left$", log.lines[0])
+    assert re.search(r"^0 of 0 callees \(0 %\), 0/s now, .*; time left unknown$", log.lines[0])
     assert sent == []
 
 

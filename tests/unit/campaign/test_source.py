@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import hashlib
@@ -7,6 +8,7 @@ import io
 import itertools
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -136,7 +138,6 @@ def test_lists_of_numbers(make):
         (1089767654, "leading zero"),
         (True, "not bool"),
         (1.5, "not float"),
-        ([NUMBER], "not list"),
         ({"id": 1}, "the row has no 'callee'"),
     ],
 )
@@ -145,6 +146,27 @@ def test_a_row_that_cannot_be_called_says_why(item, problem):
     assert survey.malformed == 1
     assert (rows[1].number, problem in rows[1].problem) == ("", True)
     assert rows[1].fields == (item if isinstance(item, dict) else {"callee": item})
+
+
+def test_rows_of_a_database_are_taken():
+    """As the hooks of common.sql give them: tuples, one for each row."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE c (number TEXT, name TEXT)")
+        database.executemany("INSERT INTO c VALUES (?, ?)", [(NUMBER, "a"), ("95588", "b")])
+        one = database.execute("SELECT number FROM c").fetchall()
+        two = database.execute("SELECT number, name FROM c").fetchall()
+    survey, rows = read(one)
+    assert [(row.number, dict(row.fields)) for row in rows] == [
+        (NUMBER, {"callee": NUMBER}),
+        ("95588", {"callee": "95588"}),
+    ]
+    assert survey.malformed == 0
+    assert read([[NUMBER], (NUMBER,)])[0].malformed == 0
+    survey, rows = read(two)
+    assert survey.malformed == 2
+    assert rows[0].problem == ("the row is a tuple of 2 values; give the number alone, or a mapping that has 'callee'")
+    assert rows[0].fields == {"values": [NUMBER, "a"]}
+    assert read(one)[0].fingerprint == read([list(row) for row in one])[0].fingerprint
 
 
 def test_passes_are_fresh(file):

@@ -40,6 +40,12 @@ def test_normalise(written, sent):
         (True, "not bool"),
         (1.5, "not float"),
         (b"13800138000", "not bytes"),
+        (
+            ["13800138000", "13800138001"],
+            r"one phone number, not a list; for several, map the task with expand\(\), or use",
+        ),
+        ("None", "is 'None', so it had no value"),
+        (" nan ", "is 'nan', so it had no value"),
         (10**30, "not int"),
         ("+1 202 555 0100", "known within China"),
         ("+86 165787876896", "known within China"),

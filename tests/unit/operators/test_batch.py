@@ -7,7 +7,6 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.hiding import Hidden
-from airflow_provider_ccc.operators.batch import _most_failures
 from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperator
 from airflow_provider_ccc.tasks import rendered_number
 from tests.support import CALLEE, CANDIDATE
@@ -70,26 +69,6 @@ def test_templates(native):
     assert (operator.instance_id, operator.ccc_conn_id) == ("i", "conn_2026-01-02")
     assert (str(operator.count), rendered_number(operator.max_qps)) == ("2", 12.5)
     assert rendered_number(operator.max_failures) == 0.01
-
-
-@pytest.mark.parametrize(
-    ("given", "most"),
-    [(0, 0), (7, 7), ("7", 7), (0.0, 0), (0.01, 2), ("0.01", 2), (".5", 125), (1.0, 250), ("1.0", 250), (1, 1)],
-)
-def test_max_failures_is_a_number_or_a_fraction(given, most):
-    assert _most_failures(rendered_number(given), 250) == most
-
-
-def test_a_fraction_is_taken_as_it_is_written():
-    """0.29 * 100 is a little less than 29 as a float."""
-    for hundredths in range(101):
-        assert _most_failures(hundredths / 100, 100) == hundredths
-
-
-@pytest.mark.parametrize("given", [-1, -0.1, 1.5, True, None, "", "few", "-1", "1e-2", float("nan"), float("inf"), [1]])
-def test_max_failures_is_refused(given):
-    with pytest.raises(CccParameterError, match="max_failures: must be an integer of at least 0, or a fraction"):
-        _most_failures(rendered_number(given), 250)
 
 
 @pytest.mark.parametrize(
