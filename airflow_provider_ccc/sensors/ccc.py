@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import StartTriggerArgs
@@ -32,8 +33,11 @@ from airflow_provider_ccc.tasks import (
 
 if TYPE_CHECKING:
     from airflow_provider_ccc.compat import Context
+    from airflow_provider_ccc.hooks.ccc import CccHook
     from airflow_provider_ccc.triggers.ccc import CccInstanceHealthTrigger
 
+#: So much later than the trigger Airflow gives up: the trigger says what was missing.
+_GRACE = 30.0
 _TRIGGER = "airflow_provider_ccc.triggers.ccc.CccInstanceHealthTrigger"
 
 
@@ -101,6 +105,7 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
         self.min_ready_agents = min_ready_agents
         self.ccc_conn_id = ccc_conn_id
         self.deferrable = deferrable
+        self._reason = ""
         # The class has no arguments to start from: Airflow would take those for mapped tasks, whatever is mapped.
         self.start_from_trigger = start_from_trigger and deferrable and self._can_start_from_trigger()
         if self.start_from_trigger:
@@ -111,6 +116,14 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
                 next_kwargs=None,
                 timeout=timedelta(seconds=self.timeout),
             )
+
+    @cached_property
+    def hook(self) -> CccHook:
+        """The hook of the task's connection. It gives up soon: a sensor looks again by itself, and has a timeout."""
+        from airflow_provider_ccc.client.retry import RetryPolicy
+        from airflow_provider_ccc.hooks.ccc import CccHook
+
+        return CccHook(self.ccc_conn_id, retry=RetryPolicy(attempts=3, seconds=5.0))
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look at the instance once.
@@ -128,14 +141,17 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
             except CccError as error:
                 if not error.retryable:
                     raise
-                self.log.info("Not ready yet: %s", error)
-                return PokeReturnValue(is_done=False)
+                return self._not_yet(str(error))
         if not health.ready:
-            self.log.info("Instance %s is not ready yet: %s", health.instance_id, health.missing)
-            return PokeReturnValue(is_done=False)
+            return self._not_yet(f"instance {health.instance_id}: {health.missing}")
         note(context, CONSOLE_URL, console_url(health.console_url))
         self.log.info("Instance %s is ready, %d numbers may call out", health.instance_id, health.outbound_numbers)
         return PokeReturnValue(is_done=True, xcom_value=health.as_dict())
+
+    def _not_yet(self, reason: str) -> PokeReturnValue:
+        self._reason = reason
+        self.log.info("Not ready yet: %s", reason)
+        return PokeReturnValue(is_done=False)
 
     # --- deferral -----------------------------------------------------------------------------------------------------
 
@@ -165,7 +181,7 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
         :raises AirflowFailException: if the instance will never be ready.
         :raises ValueError: the event is none of this trigger's.
         """
-        from airflow_provider_ccc.triggers.ccc import FAILED, READY
+        from airflow_provider_ccc.triggers.ccc import FAILED, READY, TIMED_OUT
 
         self.refuse_to_show_numbers(context)
         fired: Mapping[str, Any] = event if isinstance(event, Mapping) else {}
@@ -175,6 +191,8 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
             if request:
                 note(context, ERROR_CODE, str(fired.get("code")))
             raise AirflowFailException(f"{fired.get('code')}: {fired.get('message')}{request}")
+        if status == TIMED_OUT:
+            self._time_is_up(str(fired.get("reason")))
         seen = fired.get("seen") if status == READY else None
         if not isinstance(seen, Mapping) or "instance_id" not in seen:
             raise ValueError(
@@ -192,19 +210,26 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
             return looked.xcom_value
         left = until - time.time()
         if left <= 0:
-            raise AirflowSensorTimeout(f"the instance did not become ready within {self.timeout:.0f} seconds")
+            self._time_is_up(self._reason)
         # A worker has just looked, so the triggerer need not at once.
         return self.defer(  # which raises
-            trigger=self._trigger(first_wait=self.poke_interval),
+            trigger=self._trigger(first_wait=self.poke_interval, until=until),
             method_name="execute_complete",
             kwargs={"until": until},
-            timeout=timedelta(seconds=left),
+            timeout=timedelta(seconds=left + _GRACE),
         )
 
-    def _trigger(self, first_wait: float) -> CccInstanceHealthTrigger:
+    def _time_is_up(self, reason: str) -> None:
+        """Fail, or skip, as every sensor does whose time is up."""
+        what = f"The instance did not become ready within {self.timeout:.0f} s. Last seen: {reason}"
+        if self.soft_fail or getattr(self, "never_fail", False):
+            raise AirflowSkipException(what)
+        raise AirflowSensorTimeout(what)
+
+    def _trigger(self, first_wait: float, until: float) -> CccInstanceHealthTrigger:
         from airflow_provider_ccc.triggers.ccc import CccInstanceHealthTrigger
 
-        return CccInstanceHealthTrigger(**self._trigger_arguments(), first_wait=first_wait)
+        return CccInstanceHealthTrigger(**self._trigger_arguments(), first_wait=first_wait, until=until)
 
     def _trigger_arguments(self) -> dict[str, Any]:
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from importlib import import_module
 from typing import Any
@@ -13,7 +14,7 @@ from airflow_provider_ccc.client.errors import CccError
 from airflow_provider_ccc.client.health import Health
 from airflow_provider_ccc.tasks import rendered_integer
 
-READY, FAILED = "ready", "failed"
+READY, FAILED, TIMED_OUT = "ready", "failed", "timed_out"
 
 
 class CccInstanceHealthTrigger(BaseTrigger):
@@ -22,9 +23,10 @@ class CccInstanceHealthTrigger(BaseTrigger):
     Airflow stores a trigger's arguments and shows them, so candidate numbers are none of these: the sensor looks at
     them itself once everything else is ready.
 
-    It fires once: ``{"status": "ready", "seen": {...}, "console_url"}`` with what the sensor puts through XCom, or
-    ``{"status": "failed", "code", "message", "request_id"}`` for an error that no patience can mend. Throttling,
-    outages and an instance that is still being created are waited for.
+    It fires once: ``{"status": "ready", "seen": {...}, "console_url"}`` with what the sensor puts through XCom;
+    ``{"status": "failed", "code", "message", "request_id"}`` for an error that waiting cannot fix; or
+    ``{"status": "timed_out", "reason"}`` with what was missing last. Throttling, outages and an instance that is still
+    being created are waited for.
 
     :param ccc_conn_id: the connection, of type ``ccc``.
     :param instance_id: the call centre instance; the connection's own by default.
@@ -32,6 +34,7 @@ class CccInstanceHealthTrigger(BaseTrigger):
     :param min_ready_agents: how many agents must be ready to take calls.
     :param poke_interval: seconds between two looks.
     :param first_wait: seconds before the first look.
+    :param until: when to give up, in seconds since the epoch; ``None`` leaves that to Airflow, which gives no reason.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class CccInstanceHealthTrigger(BaseTrigger):
         min_ready_agents: int | str = 0,
         poke_interval: float = 60.0,
         first_wait: float = 0.0,
+        until: float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.ccc_conn_id = ccc_conn_id
@@ -50,12 +54,14 @@ class CccInstanceHealthTrigger(BaseTrigger):
         self.min_ready_agents = min_ready_agents
         self.poke_interval = poke_interval
         self.first_wait = first_wait
+        self.until = until
+        self._reason = ""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and its arguments: ids, counts and seconds."""
         names = (
             *("ccc_conn_id", "instance_id", "min_outbound_numbers", "min_ready_agents"),
-            *("poke_interval", "first_wait"),
+            *("poke_interval", "first_wait", "until"),
         )
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
@@ -71,6 +77,10 @@ class CccInstanceHealthTrigger(BaseTrigger):
                     seen = await self._look(hook)
                     if seen is not None:
                         break
+                    if self.until is not None and time.time() + self.poke_interval > self.until:
+                        await asyncio.sleep(max(self.until - time.time(), 0))
+                        yield _event(TIMED_OUT, reason=self._reason)
+                        return
                     await asyncio.sleep(self.poke_interval)
         except CccError as error:
             yield _event(FAILED, code=error.code, message=error.message, request_id=error.request_id)
@@ -89,12 +99,13 @@ class CccInstanceHealthTrigger(BaseTrigger):
         except CccError as error:
             if not error.retryable:
                 raise
-            self.log.info("Not ready yet: %s", error)
-            return None
-        if not health.ready:
-            self.log.info("Instance %s is not ready yet: %s", health.instance_id, health.missing)
-            return None
-        return health
+            self._reason = str(error)
+        else:
+            if health.ready:
+                return health
+            self._reason = f"instance {health.instance_id}: {health.missing}"
+        self.log.info("Not ready yet: %s", self._reason)
+        return None
 
 
 def _event(status: str, **details: Any) -> TriggerEvent:

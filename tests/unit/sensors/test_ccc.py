@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.models import Instance, InstanceNumber
 from airflow_provider_ccc.client.operations import GetInstanceState, ListPhoneNumbers
+from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.hooks.ccc import CccHook
 from airflow_provider_ccc.sensors.ccc import CccInstanceHealthSensor
 from tests.support import CANDIDATE, INSTANCE_ID
@@ -167,9 +168,11 @@ def test_what_it_defers_to(service):
         "min_ready_agents": 1,
         "poke_interval": 0.0,
         "first_wait": 0,
+        "until": pytest.approx(time.time() + 5, abs=1),
     }
     assert request.method_name == "execute_complete"
-    assert request.timeout.total_seconds() == pytest.approx(5, abs=1)
+    # The trigger's own time is up first, and it says why.
+    assert request.timeout.total_seconds() == pytest.approx(5 + 30, abs=1)
 
 
 @pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
@@ -202,13 +205,13 @@ def test_a_ready_event_is_checked_for_candidates(service):
     with pytest.raises(TaskDeferred) as caught:
         one.execute_complete({}, event, until=until)
     assert caught.value.kwargs == {"until": until}
-    assert caught.value.timeout.total_seconds() == pytest.approx(60, abs=2)
+    assert caught.value.timeout.total_seconds() == pytest.approx(60 + 30, abs=2)
 
 
 def test_its_time_is_up_however_often_it_defers(service):
     service.append("Running")
     one = sensor(deferrable=True, candidate_numbers=["02160664656"])
-    with pytest.raises(AirflowSensorTimeout, match="did not become ready within 5 seconds"):
+    with pytest.raises(AirflowSensorTimeout, match="did not become ready within 5 s"):
         one.execute_complete({}, {"status": "ready", "seen": SEEN}, until=time.time() - 1)
 
 
@@ -272,3 +275,15 @@ def test_templates_and_a_start_from_the_trigger(monkeypatch, renders):
     monkeypatch.setattr("airflow_provider_ccc.compat.RENDERS_TRIGGER_ARGUMENTS", renders)
     one = sensor(deferrable=True, start_from_trigger=True, instance_id="{{ params.instance }}")
     assert one.start_from_trigger is renders
+
+
+@pytest.mark.parametrize(("flag", "raised"), [({}, AirflowSensorTimeout), ({"soft_fail": True}, AirflowSkipException)])
+def test_a_trigger_whose_time_was_up_says_what_was_missing(flag, raised):
+    event = {"status": "timed_out", "reason": "its status is Creating"}
+    with pytest.raises(raised, match=r"did not become ready within 5 s. Last seen: its status is Creating"):
+        sensor(deferrable=True, **flag).execute_complete({}, event, until=time.time())
+
+
+def test_its_hook_gives_up_soon():
+    """Each look would otherwise take a minute when nobody answers, whatever the sensor's timeout."""
+    assert sensor().hook.retry == RetryPolicy(attempts=3, seconds=5.0)

@@ -46,7 +46,7 @@ def trigger(**arguments) -> CccInstanceHealthTrigger:
 
 
 def test_its_arguments_make_it_again():
-    made = CccInstanceHealthTrigger("c", "i", 3, 2, 7.5, 1.5)
+    made = CccInstanceHealthTrigger("c", "i", 3, 2, 7.5, 1.5, 99.5)
     path, arguments = made.serialize()
     assert path == "airflow_provider_ccc.triggers.ccc.CccInstanceHealthTrigger"
     assert arguments == {
@@ -56,6 +56,7 @@ def test_its_arguments_make_it_again():
         "min_ready_agents": 2,
         "poke_interval": 7.5,
         "first_wait": 1.5,
+        "until": 99.5,
     }
     assert CccInstanceHealthTrigger(**arguments).serialize() == (path, arguments)
 
@@ -137,3 +138,12 @@ def test_connections_are_closed_before_it_fires_and_when_it_is_cancelled(service
 
     asyncio.run(cancelled())
     assert closed == [True, True]
+
+
+def test_its_time_is_up(service):
+    service.outcomes += ["its status is Creating", errors.CccConnectionError("no answer"), ""]
+    until = time.time() + 0.3
+    (event,) = fired(trigger(poke_interval=0.2, until=until))
+    assert event == {"status": "timed_out", "reason": "ConnectionFailed: no answer"}
+    assert time.time() >= until
+    assert len(service.outcomes) == 1
