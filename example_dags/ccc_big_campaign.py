@@ -70,6 +70,7 @@ with DAG(
         output_path=OUTPUT,
         candidate_numbers=numbers,
         max_failures=0.01,
+        map_index_template="rows {{ task.callees.start + 1 }} to {{ task.callees.stop }}",
     ).expand(callees=batches)
     merge = CccMergeManifestsOperator(
         task_id="merge", output_path=OUTPUT, batches=batches, report=True, output_url=SERVED

@@ -81,7 +81,10 @@ def read_callees(path: Path) -> list[str]:
                 raise DemoError(f"CALLEES={path} has no column named callee in its first line, only {found}")
             callees = [row["callee"] or "" for row in reader]  # as the DAG reads them
     except UnicodeDecodeError:
-        raise DemoError(f"CALLEES={path} cannot be read: it is not UTF-8") from None
+        with path.open("rb") as file:
+            is_excel = file.read(4) in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+        what = "is an Excel file" if is_excel else "is not in UTF-8"
+        raise DemoError(f'CALLEES={path} {what}; save it as "CSV UTF-8" and try again') from None
     except (OSError, csv.Error) as error:
         raise DemoError(f"CALLEES={path} cannot be read: {getattr(error, 'strerror', error)}") from None
     if not 0 < len(callees) <= MAX_CALLEES:

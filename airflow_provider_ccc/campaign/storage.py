@@ -96,6 +96,8 @@ def open_folder(path: Any, parameter: str = "output_path") -> Folder:
             raise CccParameterError(
                 parameter, f"{text!r} is relative, so another worker would not find it; give an absolute path"
             )
+        if Path(text).is_file():
+            raise CccParameterError(parameter, f"{text} is a file; give a folder")
         return LocalFolder(Path(text))
     from airflow_provider_ccc.compat import ObjectStoragePath
 
