@@ -60,7 +60,7 @@ def pick_global_outbound_numbers(account: Account, parameters: Parameters) -> Da
     for group_id in group_ids:
         if group_id not in instance.skill_groups:
             # Assumed, after NotExist.Instance: the documentation of 1.x names no code for this.
-            raise ApiError(404, "NotExist.SkillGroup", f"Skill group '{group_id}' does not exist")
+            raise ApiError(404, "NotExists.SkillGroupId", f"Skill group '{group_id}' does not exist")
     wanted = set(group_ids)
     usable = (
         phone_number.number

@@ -306,6 +306,38 @@ def test_batches_are_merged(simulate, tmp_path):
         CccMergeManifestsOperator(task_id="merge", output_path=tmp_path / "out", batches=batches[1:]).execute({})
 
 
+def test_a_fraction_of_failures_is_of_the_whole_campaign(simulate, connection, tmp_path):
+    """The last batch has one row only, and that is malformed: of its own rows, one of a hundred is none."""
+    simulator = simulate()
+    callees = write_callees(tmp_path / "c.csv", 200)
+    with callees.open("a", encoding="utf-8") as file:
+        file.write("13800x,odd\n")
+    batches = split_callees(callees, batch_size=100)
+
+    def merge():
+        return CccMergeManifestsOperator(task_id="merge", output_path=tmp_path / "out", batches=batches).execute({})
+
+    for batch in batches:
+        resolve(batch, tmp_path / "out", max_failures=0.01)
+    manifest = merge()
+    assert (manifest["callees"], manifest["resolved"], manifest["failed"]) == (201, 200, 1)
+
+    # Each batch alone has what the campaign may have, and together they have more.
+    callees.write_text("callee\n" + "13800x\n13800000000\n" * 3, encoding="utf-8")
+    batches = split_callees(callees, batch_size=2)
+    for batch in batches:
+        resolve(batch, tmp_path / "out", max_failures=1, on_stale_output="replace")
+    with pytest.raises(
+        AirflowFailException, match=r"3 of the campaign's 6 callees failed, and max_failures allows 1\b"
+    ):
+        merge()
+    # As the error says: a higher one, and a batch's task cleared. Nobody is asked about again.
+    asked = len(simulator.journal)
+    resolve(batches[0], tmp_path / "out", max_failures=3)
+    assert merge()["failed"] == 3
+    assert len(simulator.journal) == asked
+
+
 def test_rows_that_were_appended_cost_only_themselves(simulate, tmp_path):
     """Whatever of the earlier try is done stays as it is; a row of it that changed is refused."""
     simulator = simulate()

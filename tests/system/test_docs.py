@@ -13,7 +13,8 @@ import certifi
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_ccc.campaign.runner import NO_PAIRS, TooManyFailuresError
+from airflow_provider_ccc.campaign.failures import TooManyFailuresError
+from airflow_provider_ccc.campaign.runner import NO_PAIRS
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.errors import CccError, CccParameterError, classify
 from airflow_provider_ccc.client.numbers import normalise

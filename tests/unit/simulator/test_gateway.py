@@ -47,7 +47,7 @@ REFUSALS = [
     *(({"Count": count}, 400, "InvalidCount") for count in ("0", "-1", "1.5", "many", "٣", "9" * 5000)),
     ({"InstanceId": "x"}, 404, "NotExist.Instance"),
     ({"Action": "PickGlobalOutboundNumbers"}, 400, "MissingSkillGroupId"),
-    ({"Action": "PickGlobalOutboundNumbers", "SkillGroupId.1": "x"}, 404, "NotExist.SkillGroup"),
+    ({"Action": "PickGlobalOutboundNumbers", "SkillGroupId.1": "x"}, 404, "NotExists.SkillGroupId"),
     (
         {"Action": "PickGlobalOutboundNumbers", "SkillGroupId.1": "x", "IsVirtual": "perhaps"},
         400,
