@@ -1,0 +1,147 @@
+"""Every DAG of README, documentation and examples, on a real Airflow, started in each way that there is."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from airflow_provider_ccc.simulator.server import SimulatorSettings, running
+from tests.pages import snippets
+from tests.support import INSTANCE_ID
+from tests.system.components import ROOT, RunningAirflow, running_airflow
+from tests.versions import IS_NEWEST
+
+pytestmark = pytest.mark.skipif(
+    not IS_NEWEST, reason="every documented DAG in every way takes minutes, on the newest Airflow only"
+)
+
+#: ``airflow dags trigger`` for many DAGs in one process: each start of the command takes seconds.
+TRIGGER = """
+import sys
+from airflow.cli.cli_parser import get_parser
+for dag_id in sys.argv[1:]:
+    arguments = get_parser().parse_args(["dags", "trigger", dag_id, "--run-id", "cli"])
+    arguments.func(arguments)
+"""
+#: A run by the command line has no logical date, a scheduled one has. The other two repeat that, and take as long again.
+WAYS = ("cli", "scheduled", "rest", "ui") if os.environ.get("CCC_FULL") else ("cli", "scheduled")
+SECONDS = 600
+SCHEDULE = re.compile(r"schedule=None|schedule=\"0 4 \* \* \*\", start_date=datetime\(2026, 1, 1\), catchup=False")
+STARTED = datetime(2026, 1, 1, tzinfo=UTC)
+START = '__import__("datetime").datetime(2026, 1, 1)'
+
+
+def write_dags(folder: Path, data: Path) -> list[str]:
+    """Write the DAGs to a folder, each once and under a name of its own; only their paths and schedules are changed."""
+    folder.mkdir()
+    shutil.copytree(ROOT / "example_dags" / "data", folder / "data")
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "example_dags").glob("*.py"))}
+    for text in dict.fromkeys(snippet.text for snippet in snippets("python") if "with DAG(" in snippet.text):
+        name = f"documented_{len(texts)}"
+        texts[name] = re.sub(r'with DAG\(\s*"(\w+)"', rf'with DAG("{name}"', text)
+    dag_ids = []
+    for name, text in texts.items():
+        own = f"{data}/{name}"
+        changed = text.replace("s3://aws_default@campaigns", f"file://{own}").replace("/data/", f"{own}/")
+        changed, count = SCHEDULE.subn(f'schedule="@once", start_date={START}', changed)
+        assert count == 1, text
+        (folder / f"{name}.py").write_text(changed, encoding="utf-8")
+        dag_ids.append(name)
+    return dag_ids
+
+
+def write_callees(data: Path) -> None:
+    """Write what a DAG reads: for the day of a scheduled run, and for the days on which the test may run."""
+    today = datetime.now(UTC)
+    text = "callee,customer_id\n138 0013 8000,c1\n+86 21 6391 4848,c2\n"
+    for day in (STARTED, today, today + timedelta(days=1)):
+        folder = data / "campaigns" / f"{day:%Y-%m-%d}"
+        folder.mkdir(parents=True)
+        (folder / "callees.csv").write_text(text, encoding="utf-8")
+        (folder / "callees.csv.gz").write_bytes(gzip.compress(text.encode()))
+    table = pyarrow.table({"callee": ["13800138000", "02163914848"]})
+    pyarrow.parquet.write_table(table, data / "callees.parquet")
+
+
+@pytest.fixture(scope="module")
+def dags(tmp_path_factory) -> Iterator[tuple[RunningAirflow, list[str]]]:
+    folder = tmp_path_factory.mktemp("documented")
+    dag_ids = write_dags(folder / "dags", folder / "files")
+    for dag_id in dag_ids:
+        write_callees(folder / "files" / dag_id)
+    with running(SimulatorSettings()) as simulator:
+        connection = {
+            "conn_type": "ccc",
+            "login": "testid",
+            "password": "testsecret",
+            "host": simulator.url,
+            "extra": {"instance_id": INSTANCE_ID},
+        }
+        settings = {
+            "AIRFLOW_CONN_CCC_DEFAULT": json.dumps(connection),
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
+        }
+        with running_airflow(folder / "home", dags=folder / "dags", dag_id=dag_ids[-1], settings=settings) as airflow:
+            yield airflow, dag_ids
+
+
+def insist(airflow: RunningAirflow, path: str, send: dict[str, Any]) -> None:
+    """Ask again while SQLite is locked, which Airflow's test database is when many things happen at once."""
+    for _ in range(20):
+        with contextlib.suppress(urllib.error.HTTPError):
+            airflow.ask(path, send)
+            return
+        time.sleep(1)
+    airflow.ask(path, send)
+
+
+def states(airflow: RunningAirflow, dag_ids: list[str]) -> dict[tuple[str, str], str]:
+    """The state of each run, by its DAG and by the way in which it was started."""
+    found = airflow.ask("dags/~/dagRuns?limit=200")["dag_runs"]
+    return {
+        (run["dag_id"], run["dag_run_id"] if run["dag_run_id"] in WAYS else run["run_type"]): run["state"]
+        for run in found
+        if run["dag_id"] in dag_ids
+    }
+
+
+def test_each_dag_runs_however_it_is_started(dags):
+    airflow, dag_ids = dags
+    assert len(dag_ids) > 15
+    deadline = time.monotonic() + SECONDS
+    while {dag["dag_id"] for dag in airflow.ask("dags?limit=200")["dags"]} < set(dag_ids):
+        assert time.monotonic() < deadline, airflow.ask("importErrors")
+        time.sleep(1)
+    for dag_id in dag_ids:
+        for run_id, logical_date in (("rest", None), ("ui", datetime.now(UTC).isoformat())):  # which the button sends
+            run = {"dag_run_id": run_id, "logical_date": logical_date, "conf": {}}
+            if run_id in WAYS:
+                insist(airflow, f"dags/{dag_id}/dagRuns", run)
+    done = subprocess.run(
+        [sys.executable, "-c", TRIGGER, *dag_ids], env=airflow.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    expected = {(dag_id, way) for dag_id in dag_ids for way in WAYS}
+    while True:
+        seen = states(airflow, dag_ids)
+        if expected <= {run for run, state in seen.items() if state in ("success", "failed")}:
+            break
+        assert time.monotonic() < deadline, {run: seen.get(run) for run in expected if seen.get(run) != "success"}
+        time.sleep(1)
+    assert {run: seen[run] for run in expected if seen[run] != "success"} == {}
