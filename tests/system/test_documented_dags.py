@@ -39,7 +39,7 @@ for dag_id in sys.argv[1:]:
     arguments = get_parser().parse_args(["dags", "trigger", dag_id, "--run-id", "cli"])
     arguments.func(arguments)
 """
-#: A run by the command line has no logical date, a scheduled one has. The other two repeat that, and take as long again.
+#: A run by the command line has no logical date, a scheduled one has. The others repeat that, and take as long again.
 WAYS = ("cli", "scheduled", "rest", "ui") if os.environ.get("CCC_FULL") else ("cli", "scheduled")
 SECONDS = 600
 SCHEDULE = re.compile(r"schedule=None|schedule=\"0 4 \* \* \*\", start_date=datetime\(2026, 1, 1\), catchup=False")
