@@ -4,18 +4,22 @@
 # The same on another Airflow: make test AIRFLOW=3.1, in an environment of its own, .venv-3.1.
 
 SHELL := /bin/sh
-# Every Airflow that the package supports, the newest last: it is what .venv has.
-AIRFLOWS := 2.11 3.0 3.1 3.2 3.3
-NEWEST := $(lastword $(AIRFLOWS))
+# Every Airflow that is tested, as of the day on which its release came out: that is what Airflow's own constraints have.
+# Without AIRFLOW=... it is the newest of everything.
+AIRFLOWS := 2.11 3.1 3.2 3.3
+RELEASE_2.11 := 2.11.2 2026-03-14
+RELEASE_3.1 := 3.1.8 2026-03-11
+RELEASE_3.2 := 3.2.2 2026-05-29
+RELEASE_3.3 := 3.3.2 2026-09-17
 ifdef AIRFLOW
 # A Python that is named has its own environment too: make test AIRFLOW=3.3 PYTHON=python3.13
 VENV := .venv-$(AIRFLOW)$(if $(PYTHON),-$(notdir $(PYTHON)))
+CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
 else
-AIRFLOW := $(NEWEST)
 VENV := .venv
+CONSTRAINTS := constraints/newest.txt
 endif
 BIN := $(VENV)/bin
-CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
 STAMP := $(VENV)/.installed
 # uv resolves and installs in seconds; where it cannot be had, pip does the same more slowly.
 UV := uv==0.13.9
@@ -27,7 +31,7 @@ unexport AIRFLOW_HOME
 unexport AIRFLOW_CONFIG
 unexport PYTHONPATH
 
-.PHONY: help demo test test-versions screenshots env lint format types docs docs-serve dist check-dist bench soak simulator constraints clean
+.PHONY: help demo test test-versions screenshots env lint format types docs docs-serve dist check-dist bench soak check-install simulator constraints constraints-newest clean
 .DEFAULT_GOAL := help
 
 help:
@@ -58,7 +62,7 @@ test-versions: $(AIRFLOWS:%=test-%) ## run all tests on every Airflow, one after
 $(AIRFLOWS:%=test-%): test-%:
 	@$(MAKE) --no-print-directory test AIRFLOW=$*
 
-screenshots: env ## take the pictures of the web UI in docs/images anew; needs Debian's chromium and fonts-wqy-zenhei
+screenshots: env ## take new pictures of the web UI for docs/images; needs Debian's chromium and fonts-wqy-zenhei
 	CCC_REQUIRE_ALL=1 CCC_SCREENSHOTS=1 $(BIN)/python -m pytest tests/system/ui
 
 lint: env ## ruff, rules and format
@@ -84,6 +88,9 @@ dist: env ## build wheel and sdist into dist/
 check-dist: dist ## install what was built into an empty environment, where Airflow must list the provider
 	$(BIN)/python scripts/check_dist.py --constraints $(CONSTRAINTS)
 
+check-install: dist ## resolve what was built with every extra: as of each release's day, and with the lowest versions
+	$(BIN)/python scripts/check_install.py
+
 bench: env ## measure speed, memory and pace against the alternatives; about 25 minutes (ARGS="--quick")
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -93,17 +100,13 @@ soak: env ## run campaigns on a distributed Airflow under random faults (MINUTES
 simulator: env ## run the local CCC on port 8790
 	$(BIN)/python -m airflow_provider_ccc.simulator $(ARGS)
 
-constraints: $(AIRFLOWS:%=constraints-%) ## pin, for every Airflow, the newest versions that fit; names and versions only
+constraints: constraints-newest $(AIRFLOWS:%=constraints-%) ## pin the versions of every environment; names and versions only
 
-# What an Airflow does not work with though it allows it. With a newer FastAPI or svcs no task runs on 3.0 or 3.2; with a newer
-# universal-pathlib, 3.0's ObjectStoragePath refuses memory://.
-ALSO_3.0 := fastapi<0.118 universal-pathlib<0.3
-ALSO_3.2 := fastapi<0.137 svcs<26
+constraints-newest: env
+	@$(BIN)/python scripts/make_constraints.py newest
 
 $(AIRFLOWS:%=constraints-%): constraints-%: env
-	printf '%s\n' 'apache-airflow==$*.*' $(ALSO_$*:%='%') | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
-	    --upgrade --extra dev --no-header --no-annotate --no-emit-package airflow-provider-ccc \
-	    --output-file constraints/airflow-$*.txt pyproject.toml -
+	@$(BIN)/python scripts/make_constraints.py $(RELEASE_$*)
 
 clean: ## remove everything that the other targets made
 	rm -rf .venv .venv-* .demo dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis

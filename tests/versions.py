@@ -6,10 +6,7 @@ Nothing of Airflow is imported with this module: conftest.py comes first, and gi
 from __future__ import annotations
 
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import Any
-
-import pytest
 
 try:
     import structlog.testing as structlog_testing
@@ -25,8 +22,6 @@ FORM_HIDES_SECRETS = AIRFLOW >= (3, 3)
 READS_CLI = AIRFLOW >= (3, 2)
 #: The connection type's name is read there too; before, the hook's attribute is.
 READS_HOOK_NAME = AIRFLOW >= (3, 3)
-#: "airflow dags test" shows every message of level DEBUG, and local variables; tasks that a scheduler started do not.
-DAGS_TEST_SHOWS_ALL = AIRFLOW == (3, 0)
 #: What this Airflow deprecates has a successor that the package must use; older ones are done with.
 IS_NEWEST = AIRFLOW >= (3, 3)
 #: As filters for pytest: what Airflow warns with when something of its own is deprecated, and any deprecation, of other
@@ -63,8 +58,6 @@ def connection_forms() -> tuple[Any, Any]:
     """Give the fields of the extra, and how the standard ones look, that Airflow's pages show."""
     from airflow.providers_manager import ProvidersManager
 
-    if AIRFLOW == (3, 0) and find_spec("wtforms") is None:
-        pytest.skip("Airflow 3.0 describes no provider's form where wtforms, which the FAB provider brings, is missing")
     if (3, 0) <= AIRFLOW < (3, 2):
         # The web server makes forms without flask-appbuilder, which hooks still ask for, by putting stand-ins there.
         from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, Connection
 
+from airflow_provider_ccc import __version__
 from airflow_provider_ccc.cli import COMMANDS
 from airflow_provider_ccc.client.credentials import FetchedCredentials
 from airflow_provider_ccc.client.roles import ROLES
@@ -220,8 +221,10 @@ def test_the_command_can_be_given(line: str, monkeypatch):
             parser.add_argument(*option.flags, **option.settings)
         parser.parse_args(arguments)
     elif words[:2] == ["pip", "install"]:
-        (extras,) = re.fullmatch(r"airflow-provider-ccc\[([a-z,]+)\]", words[2]).groups()
-        assert all(re.search(rf"^{extra} = \[", PYPROJECT, re.MULTILINE) for extra in extras.split(","))
+        wheel = rf"dist/airflow_provider_ccc-{re.escape(__version__)}-py3-none-any\.whl"
+        extras = re.fullmatch(rf"(?:airflow-provider-ccc|{wheel})(?:\[([a-z,]+)\])?", words[2])[1]
+        assert all(re.search(rf"^{extra} = \[", PYPROJECT, re.MULTILINE) for extra in (extras or "dev").split(","))
+        assert words[3:] in ([], ["--constraint", "constraints.txt"])
     elif words[0] == "export":
         name, _, value = words[1].partition("=")
         assert name.startswith("AIRFLOW_CONN_")
