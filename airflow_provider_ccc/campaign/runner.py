@@ -32,6 +32,7 @@ from airflow_provider_ccc.client.models import PickedNumbers
 from airflow_provider_ccc.client.operations import Operation, PickOperation
 from airflow_provider_ccc.client.pacing import Gate, Pacer
 from airflow_provider_ccc.client.retry import RetryPolicy
+from airflow_provider_ccc.endings import StoppedError
 
 Answer = TypeVar("Answer")
 
@@ -47,10 +48,6 @@ _LAST_MOMENTS = _LAST_WRITE + 2.0
 _NOTE_PACE = 0.25
 #: So many rows in a row may be passed over before others get their turn.
 _BREATH = 500
-
-
-class StoppedError(Exception):
-    """The run was stopped from outside. A retry picks up after the finished parts."""
 
 
 class Hook(Protocol):
@@ -186,7 +183,7 @@ class Runner:
             try:
                 await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
                 if not work.done():
-                    raise StoppedError("the campaign was stopped; a retry picks up after its finished parts")
+                    raise StoppedError
                 work.result()
             finally:
                 self._stop = None

@@ -9,6 +9,7 @@ from airflow_provider_ccc.client import checks
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.privacy import counted, excerpt
 from airflow_provider_ccc.compat import BaseOperator
+from airflow_provider_ccc.endings import EndingsMixin
 from airflow_provider_ccc.hiding import Hidden, reveal
 from airflow_provider_ccc.lineage import CccLineageMixin
 from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, CccReportLink, console_url_of
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 
 
-class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOperator):
+class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineageMixin, BaseOperator):
     """Resolve many callees in one task: pick which of the company's own numbers to show on each callee's phone.
 
     The pairs go to part files below ``output_path``, and through XCom goes a manifest of counts and names. A retry,
@@ -174,7 +175,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
         from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 
         self.refuse_to_show_numbers(context)
-        with permanent_errors_end_the_task(context):
+        with self.ends_with_airflow(), permanent_errors_end_the_task(context):
             if self.on_stale_output not in ("fail", "replace", "extend"):
                 raise CccParameterError(
                     "on_stale_output", f"must be 'fail', 'replace' or 'extend', not {self.on_stale_output!r}"
@@ -298,6 +299,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
     def on_kill(self) -> None:
         """Stop; finished parts are kept."""
         self._stop()
+        self.raise_if_ended()
 
     def _stop(self) -> None:
         self._killed = True

@@ -19,11 +19,11 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_ccc.campaign import outage
 from airflow_provider_ccc.campaign.parts import completed
-from airflow_provider_ccc.campaign.runner import StoppedError
 from airflow_provider_ccc.campaign.source import split_callees
 from airflow_provider_ccc.campaign.storage import LocalFolder, StorageError
 from airflow_provider_ccc.client.errors import CccError
 from airflow_provider_ccc.client.retry import RetryPolicy
+from airflow_provider_ccc.endings import StoppedError
 from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 from airflow_provider_ccc.operators.ccc import CccMergeManifestsOperator, CccPickOutboundNumbersBatchOperator
 from tests.versions import attach, task_timeout

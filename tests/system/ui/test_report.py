@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_ccc.campaign.runner import StoppedError
 from airflow_provider_ccc.campaign.source import split_callees
 from airflow_provider_ccc.client.numbers import shorten
+from airflow_provider_ccc.endings import StoppedError
 from airflow_provider_ccc.operators.ccc import CccMergeManifestsOperator, CccPickOutboundNumbersBatchOperator
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
 from tests.support import INSTANCE_ID
