@@ -339,7 +339,7 @@ def _address(path: Any) -> str:
 def _layout(path: Any, format: str | None) -> Layout:
     """Tell how a file is written, and refuse text that is no path."""
     text = str(path)
-    if "://" not in text and Path(text).is_dir():
+    if text and "://" not in text and Path(text).is_dir():
         raise CccParameterError("callees", f"{text} is a folder; give the path of a file")
     if not any(character.isalpha() or character in "/\\" for character in text):
         raise CccParameterError("callees", "is text but no path; give a list of numbers, or the path of a file")

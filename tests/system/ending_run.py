@@ -2,7 +2,7 @@
 
 ``ENDING`` is ``timeout``, which is Airflow's own after so many seconds, or ``signal``, which comes from outside. The
 handler is that of Airflow's task runner. With ``supervised airflow`` before the other arguments, a process of its own
-starts the try and waits for it, and may be killed. It prints ``running`` with the try's process, and ``on_kill`` each time
+starts the try and waits for it, and may be killed. It prints ``running`` with the try's process, and ``on_kill`` when
 that is heard.
 """
 
