@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from tests.support import INSTANCE_ID
-from tests.system.components import RunningAirflow, free_port, running_airflow
+from tests.system.components import ROOT, RunningAirflow, free_port, running_airflow
 from tests.system.distributed.services import ObjectStore, PostgreSQL, Redis, Simulator
 
 DAG_ID = "ccc_big_campaign"
@@ -228,10 +228,15 @@ def numbers(parts: Any) -> Counter[str]:
 
 
 @contextlib.contextmanager
-def running_cluster(folder: Path) -> Iterator[Cluster]:
+def running_cluster(
+    folder: Path, *, dags: Path = ROOT / "example_dags", dag_id: str = DAG_ID, slots: int = SLOTS
+) -> Iterator[Cluster]:
     """Start everything, and end it at the end.
 
     :param folder: where all of it goes, but for the database.
+    :param dags: the folder of its DAGs.
+    :param dag_id: the DAG that is waited for.
+    :param slots: how many tasks a worker runs at a time.
     """
     logs = folder / "services"
     logs.mkdir(parents=True)
@@ -255,11 +260,12 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
             # What a worker was about to report when it was killed holds one of these for long.
             "AIRFLOW__CORE__PARALLELISM": "32",
             # Two more than the workers have slots, so that some are always queued, but none of them for long.
-            "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(SLOTS * len(WORKERS) + 2),
+            "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(slots * len(WORKERS) + 2),
+            "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(slots),
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "airflow_local_settings.hostname",
             "PYTHONPATH": str(CONFIG),
         }
-        airflow = stack.enter_context(running_airflow(folder / "home", dag_id=DAG_ID, settings=settings))
+        airflow = stack.enter_context(running_airflow(folder / "home", dags=dags, dag_id=dag_id, settings=settings))
         cluster = Cluster(folder, airflow, *services)
         try:
             for worker in WORKERS:
