@@ -1,0 +1,135 @@
+"""What must not happen in the moments between two steps of an owner."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airflow_provider_ccc.campaign import ownership
+from airflow_provider_ccc.campaign.ownership import Claim, OutputInUseError, OutputTakenError, owned
+from airflow_provider_ccc.campaign.storage import LocalFolder
+from tests.unit.campaign.test_ownership import age, newest, owner
+from tests.unit.campaign.test_storage import objects
+
+
+@pytest.fixture(autouse=True)
+def short_watch(monkeypatch):
+    monkeypatch.setattr(ownership, "WATCH", 0.1)
+
+
+@pytest.mark.parametrize("do", ["write", "create"])
+def test_it_is_looked_whose_the_folder_is_after_the_file_was_made_and_not_before(tmp_path, monkeypatch, do):
+    """To make a file on a slow disk takes time; to give it its name does not."""
+    folder = LocalFolder(tmp_path)
+    fsync = os.fsync
+    with pytest.raises(OutputTakenError), owned(folder, owner()) as mine:
+
+        def taken(number):
+            monkeypatch.setattr(os, "fsync", fsync)
+            Claim(folder, owner(tried=2))
+
+        monkeypatch.setattr(os, "fsync", taken)
+        getattr(mine, do)("a", b"1")
+    assert folder.names() == set()
+
+
+@pytest.mark.parametrize("do", ["write", "create", "remove"])
+def test_what_a_storage_refused_is_not_tried_again_by_whoever_lost_the_folder(do, monkeypatch):
+    folder, system = objects()
+    folder.write("a", b"1")
+    name = {"write": "pipe_file", "create": "pipe_file", "remove": "rm_file"}[do]
+    real = getattr(system, name)
+    with pytest.raises(OutputTakenError), owned(folder, owner()) as mine:
+
+        def refuse(*_, **__):
+            monkeypatch.setattr(system, name, real)
+            Claim(folder, owner(tried=2))
+            raise ConnectionError
+
+        monkeypatch.setattr(system, name, refuse)
+        {
+            "write": lambda: mine.write("a", b"2"),
+            "create": lambda: mine.create("b", b"2"),
+            "remove": lambda: mine.remove("a"),
+        }[do]()
+    assert (folder.read("a"), folder.read("b")) == (b"1", None)
+
+
+def test_a_late_sign_of_life_does_not_give_a_folder_back(tmp_path):
+    """It stood still while it wrote its claim, and two others had the folder."""
+    folder = LocalFolder(tmp_path)
+    first = Claim(folder, owner(tried=1))
+    name = max(folder.names("_owner"))
+    written = folder.read(f"_owner/{name}")
+    Claim(folder, owner(tried=2))
+    third = Claim(folder, owner(tried=3))
+    folder.write(f"_owner/{name}", written)
+    assert not first.is_held()
+    assert third.is_held()
+
+
+def test_a_sign_of_life_does_not_undo_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(ownership, "HEARTBEAT", 0.01)
+    folder = LocalFolder(tmp_path)
+    write, at_it = LocalFolder.write, threading.Event()
+
+    def slow(self, name, data):
+        if threading.current_thread().name == "ccc-owner":
+            at_it.set()
+            time.sleep(0.2)
+        write(self, name, data)
+
+    monkeypatch.setattr(LocalFolder, "write", slow)
+    with owned(folder, owner()):
+        assert at_it.wait(30)
+    time.sleep(0.4)
+    assert newest(folder).ended
+
+
+def test_a_newer_try_that_died_is_followed(tmp_path):
+    """A run that was deleted and made again begins with try 1."""
+    folder = LocalFolder(tmp_path)
+    Claim(folder, owner(tried=3))
+    with pytest.raises(OutputTakenError, match="try 3 of this task"):
+        Claim(folder, owner(tried=1))
+    age(folder, ownership.LEASE + 1)
+    assert Claim(folder, owner(tried=1)).is_held()
+
+
+@pytest.mark.parametrize("ahead", [-10, 10], ids=["behind", "ahead"])
+def test_clocks_that_differ_do_not_end_a_run_that_is_alive(tmp_path, monkeypatch, ahead):
+    monkeypatch.setattr(ownership, "HEARTBEAT", 0.02)
+    monkeypatch.setattr(ownership, "WATCH", 2.0)
+    main = threading.current_thread()
+
+    def now():
+        return datetime.now(UTC) + timedelta(hours=ahead) * (threading.current_thread() is main)
+
+    folder = LocalFolder(tmp_path)
+    with owned(folder, owner()) as mine:
+        monkeypatch.setattr(ownership, "_now", now)
+        with pytest.raises(OutputInUseError), owned(folder, owner("r2")):
+            pass
+        mine.write("a", b"1")
+
+
+def test_a_clock_that_was_ahead_does_not_keep_a_folder_for_long(tmp_path):
+    folder = LocalFolder(tmp_path)
+    Claim(folder, owner())
+    age(folder, -3600)
+    assert Claim(folder, owner("r2")).is_held()
+
+
+@pytest.mark.parametrize("name", ["readme.txt", "000009", "x.json"])
+def test_what_is_no_claim_is_passed_over(tmp_path, name):
+    folder = LocalFolder(tmp_path)
+    folder.write(f"_owner/{name}", b"")
+    with owned(folder, owner()) as mine:
+        mine.write("a", b"1")
+    with owned(folder, owner("r2")) as mine:
+        mine.write("a", b"2")
+    assert name in folder.names("_owner")
