@@ -6,8 +6,9 @@ looks at the claims again right before everything that it writes or removes, and
 
 Who may follow: anybody after an owner that has ended; a later try of the same task instance at once, for the earlier
 one is dead or is no longer wanted; anybody else when the owner has shown no life for :data:`LEASE` seconds. Until then
-they are refused. Clocks of workers differ, so whoever finds an owner dead by the clock watches it for a while. The tasks of a split campaign own a batch's folder each, and to the folder above they share a claim of their
-DAG run.
+they are refused. Clocks of workers differ, so whoever finds an owner dead by the clock watches it for a while.
+
+The tasks of a split campaign own a batch's folder each, and to the folder above they share a claim of their DAG run.
 """
 
 from __future__ import annotations

@@ -135,13 +135,10 @@ class LocalFolder:
         self._guard = guard
 
     def write(self, name: str, data: bytes) -> None:
-        with self._explained("write", name), self._aside(name, data) as (aside, target):
-            self._guard()
-            aside.replace(target)
+        self._put(name, data, lambda aside, target: bool(aside.replace(target)))
 
     def create(self, name: str, data: bytes) -> bool:
-        with self._explained("write", name), self._aside(name, data) as (aside, target):
-            self._guard()
+        def link(aside: Path, target: Path) -> bool:
             try:
                 target.hardlink_to(aside)
             except FileExistsError:
@@ -152,7 +149,21 @@ class LocalFolder:
                 if target.exists():
                     return False
                 aside.replace(target)
-        return True
+            return True
+
+        return self._put(name, data, link)
+
+    def _put(self, name: str, data: bytes, place: Callable[[Path, Path], bool]) -> bool:
+        """Make a file aside, and put it into its place."""
+        with self._explained("write", name):
+            for _ in range(3):
+                # The owner, who tidies up, may take it for what a killed process left.
+                with contextlib.suppress(FileNotFoundError), self._aside(name, data) as (aside, target):
+                    self._guard()
+                    return place(aside, target)
+            with self._aside(name, data) as (aside, target):
+                self._guard()
+                return place(aside, target)
 
     def read(self, name: str) -> bytes | None:
         with self._explained("read", name):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_ccc.client import checks
@@ -175,7 +176,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
         # Imported here, because DAG files are parsed often.
         from airflow_provider_ccc.campaign.formats import encoder_of
         from airflow_provider_ccc.campaign.layout import batch_folder
-        from airflow_provider_ccc.campaign.merging import make_room, rows_of
+        from airflow_provider_ccc.campaign.merging import make_room, rows_of, unseal
         from airflow_provider_ccc.campaign.output import Identity, Output
         from airflow_provider_ccc.campaign.ownership import Owner, owned
         from airflow_provider_ccc.campaign.progress import Progress
@@ -229,7 +230,9 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
                 candidates = operation.candidate_numbers if isinstance(operation, PickOutboundNumbers) else ()
                 owner = Owner.of((context or {}).get("ti"))
                 with owned(folder, owner, batch=below, on_lost=self._stop) as whole:
+                    on_change: Callable[[], None] | None = None
                     if batch is not None:
+                        on_change = partial(unseal, whole, batch, identity.parameters_fingerprint)
                         make_room(whole, batch, identity.parameters_fingerprint, self.on_stale_output)
                     output = Output(
                         whole.child(below) if below else whole,
@@ -239,6 +242,7 @@ class CccPickOutboundNumbersBatchOperator(CccTaskMixin, CccLineageMixin, BaseOpe
                         part_size=part_size,
                         rows=source.rows,
                         candidates=candidates,
+                        on_change=on_change or (lambda: None),
                     )
                     manifest = output.manifest()
                     if manifest is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import time
 from collections import Counter
@@ -36,7 +37,8 @@ def run(environment: dict[str, str], plan: dict[str, Any], notes: Path) -> None:
 
     :param environment: with the connections.
     :param plan: ``callees`` (a file), ``output``, ``split``, ``on_stale_output``, ``run_id``, ``try_number``,
-        ``patience`` (for how many seconds a folder in use is tried again), ``lease`` and ``heartbeat``.
+        ``patience`` (for how many seconds a folder in use is tried again), ``cleared`` (a file: once it is there, no
+        further task begins), ``order`` (of the batches), ``lease`` and ``heartbeat``.
     :param notes: the file for its notes; beside it is its log.
     """
     os.environ.update(environment)
@@ -44,6 +46,7 @@ def run(environment: dict[str, str], plan: dict[str, Any], notes: Path) -> None:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     ownership.LEASE, ownership.HEARTBEAT = plan["lease"], plan["heartbeat"]
+    ownership.WATCH = 2.5 * plan["heartbeat"]
     with notes.open("a", encoding="utf-8") as file:
 
         def note(what: str, **details: Any) -> None:
@@ -53,18 +56,26 @@ def run(environment: dict[str, str], plan: dict[str, Any], notes: Path) -> None:
         expected = Path(plan["callees"]).read_text(encoding="utf-8").split()[1:]
         ownership.owned = _witnessed(ownership.owned, expected, note)
         try:
-            _patiently(_split if plan["split"] else _whole, plan, note)
+            (_split if plan["split"] else _whole)(plan, note)
         except BaseException as error:
             note("failed", type=type(error.__cause__ or error).__name__, message=str(error))
         else:
             note("done")
 
 
-def _patiently(campaign: Callable[[dict[str, Any]], None], plan: dict[str, Any], note: Note) -> None:
+class ClearedError(Exception):
+    """A retry of the run began, so its tasks that had not begun do not."""
+
+
+def _task(operator: Any, map_index: int, plan: dict[str, Any], note: Note) -> None:
+    ids = {"dag_id": "nightly", "run_id": plan["run_id"], "try_number": plan["try_number"]}
     until = time.monotonic() + plan["patience"]
     while True:
+        if plan["cleared"] and Path(plan["cleared"]).exists():
+            raise ClearedError
         try:
-            return campaign(plan)
+            operator.execute({"ti": SimpleNamespace(**ids, task_id=operator.task_id, map_index=map_index)})
+            return
         except OutputInUseError:
             if time.monotonic() > until:
                 raise
@@ -72,20 +83,27 @@ def _patiently(campaign: Callable[[dict[str, Any]], None], plan: dict[str, Any],
             time.sleep(0.1)
 
 
-def _whole(plan: dict[str, Any]) -> None:
-    _pick(plan, plan["callees"], -1)
+def _whole(plan: dict[str, Any], note: Note) -> None:
+    _task(_pick(plan, plan["callees"]), -1, plan, note)
 
 
-def _split(plan: dict[str, Any]) -> None:
+def _split(plan: dict[str, Any], note: Note) -> None:
+    """Run the batches, each whatever becomes of the others, and then merge them if all ended well."""
     batches = split_callees(plan["callees"], batch_size=3 * PART_SIZE)
-    for number, batch in enumerate(batches):
-        _pick(plan, batch, number)
+    errors = []
+    for number in random.Random(plan["order"]).sample(range(len(batches)), len(batches)):
+        try:
+            _task(_pick(plan, batches[number]), number, plan, note)
+        except Exception as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
     merge = CccMergeManifestsOperator(task_id="merge", output_path=plan["output"], batches=batches)
-    merge.execute(_context(plan, "merge", -1))
+    _task(merge, -1, plan, note)
 
 
-def _pick(plan: dict[str, Any], callees: Any, map_index: int) -> None:
-    CccPickOutboundNumbersBatchOperator(
+def _pick(plan: dict[str, Any], callees: Any) -> CccPickOutboundNumbersBatchOperator:
+    return CccPickOutboundNumbersBatchOperator(
         task_id="pick",
         callees=callees,
         output_path=plan["output"],
@@ -94,12 +112,7 @@ def _pick(plan: dict[str, Any], callees: Any, map_index: int) -> None:
         concurrency=4,
         max_qps=150,
         on_stale_output=plan["on_stale_output"],
-    ).execute(_context(plan, "pick", map_index))
-
-
-def _context(plan: dict[str, Any], task_id: str, map_index: int) -> Any:
-    ids = {"dag_id": "nightly", "run_id": plan["run_id"], "try_number": plan["try_number"]}
-    return {"ti": SimpleNamespace(**ids, task_id=task_id, map_index=map_index)}
+    )
 
 
 def _witnessed(owned: Any, expected: list[str], note: Note) -> Any:

@@ -26,13 +26,14 @@ def test_it_is_looked_whose_the_folder_is_after_the_file_was_made_and_not_before
     """To make a file on a slow disk takes time; to give it its name does not."""
     folder = LocalFolder(tmp_path)
     fsync = os.fsync
-    with pytest.raises(OutputTakenError), owned(folder, owner()) as mine:
 
-        def taken(number):
-            monkeypatch.setattr(os, "fsync", fsync)
-            Claim(folder, owner(tried=2))
+    def taken(number):
+        monkeypatch.setattr(os, "fsync", fsync)
+        Claim(folder, owner(tried=2))
 
-        monkeypatch.setattr(os, "fsync", taken)
+    mine = folder.guarded(Claim(folder, owner()).check)
+    monkeypatch.setattr(os, "fsync", taken)
+    with pytest.raises(OutputTakenError):
         getattr(mine, do)("a", b"1")
     assert folder.names() == set()
 
@@ -43,19 +44,21 @@ def test_what_a_storage_refused_is_not_tried_again_by_whoever_lost_the_folder(do
     folder.write("a", b"1")
     name = {"write": "pipe_file", "create": "pipe_file", "remove": "rm_file"}[do]
     real = getattr(system, name)
-    with pytest.raises(OutputTakenError), owned(folder, owner()) as mine:
 
-        def refuse(*_, **__):
-            monkeypatch.setattr(system, name, real)
-            Claim(folder, owner(tried=2))
-            raise ConnectionError
+    def refuse(*_, **__):
+        monkeypatch.setattr(system, name, real)
+        Claim(folder, owner(tried=2))
+        raise ConnectionError
 
-        monkeypatch.setattr(system, name, refuse)
-        {
-            "write": lambda: mine.write("a", b"2"),
-            "create": lambda: mine.create("b", b"2"),
-            "remove": lambda: mine.remove("a"),
-        }[do]()
+    mine = folder.guarded(Claim(folder, owner()).check)
+    monkeypatch.setattr(system, name, refuse)
+    act = {
+        "write": lambda: mine.write("a", b"2"),
+        "create": lambda: mine.create("b", b"2"),
+        "remove": lambda: mine.remove("a"),
+    }[do]
+    with pytest.raises(OutputTakenError):
+        act()
     assert (folder.read("a"), folder.read("b")) == (b"1", None)
 
 
@@ -133,3 +136,18 @@ def test_what_is_no_claim_is_passed_over(tmp_path, name):
     with owned(folder, owner("r2")) as mine:
         mine.write("a", b"2")
     assert name in folder.names("_owner")
+
+
+@pytest.mark.parametrize("do", ["write", "create"])
+def test_whoever_comes_while_the_owner_tidies_up_is_not_taken_for_rubbish(tmp_path, monkeypatch, do):
+    folder = LocalFolder(tmp_path)
+    fsync = os.fsync
+
+    def tidied(number):
+        monkeypatch.setattr(os, "fsync", fsync)
+        folder.tidy()
+
+    monkeypatch.setattr(os, "fsync", tidied)
+    getattr(folder, do)("_owner/000001.json", b"1")
+    assert folder.read("_owner/000001.json") == b"1"
+    assert not list(tmp_path.rglob("*.partial"))
