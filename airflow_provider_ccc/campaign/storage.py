@@ -275,12 +275,20 @@ class ObjectFolder:
             self._guard()
             try:
                 fs.pipe_file(path, data, mode="create")
-            except (TypeError, NotImplementedError, OSError) as error:
-                if isinstance(error, OSError) and error.errno != errno.ENOSYS:
+            except _NOT_WAITED_FOR:
+                raise
+            except Exception as error:
+                # Not every storage calls it that it is there already.
+                fs.invalidate_cache()
+                with contextlib.suppress(FileNotFoundError):
+                    fs.info(path)
+                    raise FileExistsError from None
+                if (
+                    not isinstance(error, (TypeError, NotImplementedError))
+                    and getattr(error, "errno", None) != errno.ENOSYS
+                ):
                     raise
                 # A storage without conditional writes: those who wrote at the same moment read who was the last.
-                if fs.exists(path):
-                    raise FileExistsError from None
                 fs.pipe_file(path, data)
 
         try:

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_ccc.campaign.storage import open_folder
 from tests.support import INSTANCE_ID
 from tests.system import overlap_run
 from tests.system.distributed.services import ObjectStore
@@ -244,3 +245,44 @@ def test_a_folder_has_one_owner_at_a_time(environment, store, tmp_path):
     print(f"{PAIRS} pairs:", *(f"{count} {how}" for how, count in ended.most_common()), sep="\n    ")  # noqa: T201
     wrong = [line for _, found in results for line in [*found, ""] if found]
     assert not wrong, f"CCC_SEED={seed}\n" + "\n".join(wrong)
+
+
+def test_s3_creates_an_object_only_where_there_is_none(environment, store):
+    """What a claim rests on: s3fs asks for it with ``If-None-Match: *``, and the S3 server heeds that."""
+    folder = open_folder(f"s3://s3@{store.BUCKET}/created")
+    assert folder.create("a", b"1")
+    assert not folder.create("a", b"2")
+    assert folder.read("a") == b"1"
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(20):
+            created = pool.map(lambda by, name=f"{number}": folder.create(name, str(by).encode()), range(4))
+            assert sum(created) == 1
+
+
+@pytest.mark.parametrize(("split", "most"), [(False, 6), (True, 10)], ids=["whole", "split"])
+def test_what_a_part_costs_on_s3(environment, store, tmp_path, split, most):
+    """Two files are written, and before each the claims are listed and one's own is read; a batch has two of them."""
+    requests = []
+    for parts in (1, 3):
+        callees = tmp_path / f"{parts}.csv"
+        numbers = (f"{13800000000 + index}\n" for index in range(parts * overlap_run.PART_SIZE))
+        callees.write_text("callee\n" + "".join(numbers), encoding="utf-8")
+        plan = {
+            "callees": str(callees),
+            "output": f"s3://s3@{store.BUCKET}/cost-{split}-{parts}",
+            "split": split,
+            "on_stale_output": "fail",
+            "run_id": "r0",
+            "try_number": 1,
+            "patience": 0,
+            "cleared": "",
+            "order": 0,
+            "lease": 120,
+            "heartbeat": 60,
+        }
+        before = store.requests()
+        run = Run(environment, plan, tmp_path / f"{parts}.jsonl")
+        run.wait()
+        assert run.outcome == "done"
+        requests.append(store.requests() - before)
+    assert (requests[1] - requests[0]) / 2 <= most + 1.5  # its state is looked at in the end
