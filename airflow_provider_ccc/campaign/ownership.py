@@ -124,6 +124,7 @@ class Claim:
                 if not self._may_follow(number, found):
                     continue
             self._number = number + 1
+            owner.since = owner.seen = _now()  # others may have been waited for
             if folder.create(_name(self._number), msgspec.json.encode(owner)) and self.is_held():
                 break
         for earlier in self._numbers():
@@ -191,7 +192,10 @@ class Claim:
 
         :raises OutputTakenError: it is not.
         """
-        if not self.is_held():
+        begun, held = time.monotonic(), self.is_held()
+        while held and time.monotonic() - begun > HEARTBEAT:  # a process that stood still meanwhile looks again
+            begun, held = time.monotonic(), self.is_held()
+        if not held:
             _, found = self._latest()
             raise OutputTakenError(
                 f"{found or 'another try'} took {self._folder.description} over, so this try wrote nothing more to it"

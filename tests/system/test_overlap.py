@@ -119,6 +119,7 @@ class Run:
 
 def draw(source: random.Random, folder: Path, outputs: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Draw two runs, and what happens to them."""
+    before = source.random() < 0.4
     rows = source.choice((40, 88))
     second = source.choice(("same", "same", "other", "appended"))
     lists = [
@@ -130,14 +131,13 @@ def draw(source: random.Random, folder: Path, outputs: str) -> tuple[list[dict[s
     plans = []
     for number, (start, count) in enumerate(lists):
         callees = folder / f"callees{number if second != 'same' else 0}.csv"
-        numbers = (f"{13800000000 + 37 * index}\n" for index in range(start, start + count))
-        callees.write_text("callee\n" + "".join(numbers), encoding="utf-8")
+        _write(callees, start, count)
         plans.append(
             {
                 "callees": str(callees),
                 "output": outputs,
                 "split": split if source.random() < 0.8 else not split,
-                "on_stale_output": source.choice(("fail", "replace", "replace", "extend")),
+                "on_stale_output": "replace" if before else source.choice(("fail", "replace", "extend")),
                 "run_id": "r0" if retried else f"r{number}",
                 "try_number": 1 + number * retried,
                 "patience": source.choice((0, 6)),
@@ -148,6 +148,7 @@ def draw(source: random.Random, folder: Path, outputs: str) -> tuple[list[dict[s
             }
         )
     happens = {
+        "before": before,
         "second": second,
         "gap": source.choice((0.0, source.uniform(0, 1.2))),
         "signal": source.choice(("", "SIGKILL", "SIGKILL", "SIGSTOP", "SIGSTOP")),
@@ -158,10 +159,19 @@ def draw(source: random.Random, folder: Path, outputs: str) -> tuple[list[dict[s
     return plans, happens
 
 
+def _write(callees: Path, start: int, count: int) -> None:
+    numbers = (f"{13800000000 + 37 * index}\n" for index in range(start, start + count))
+    callees.write_text("callee\n" + "".join(numbers), encoding="utf-8")
+
+
 def overlap(
     environment: dict[str, str], plans: list[dict[str, Any]], happens: dict[str, Any], notes: Path
 ) -> list[Run]:
     """Run both, and do to one of them what was drawn."""
+    if happens["before"]:  # the output of another campaign, which both replace
+        _write(notes / "before.csv", 9000, 200)
+        plan = plans[0] | {"callees": str(notes / "before.csv"), "run_id": "before", "cleared": ""}
+        Run(environment, plan, notes / "before.jsonl").wait()
     runs = [Run(environment, plans[0], notes / "0.jsonl")]
     time.sleep(happens["gap"])
     runs.append(Run(environment, plans[1], notes / "1.jsonl"))
@@ -265,8 +275,7 @@ def test_what_a_part_costs_on_s3(environment, store, tmp_path, split, most):
     requests = []
     for parts in (1, 3):
         callees = tmp_path / f"{parts}.csv"
-        numbers = (f"{13800000000 + index}\n" for index in range(parts * overlap_run.PART_SIZE))
-        callees.write_text("callee\n" + "".join(numbers), encoding="utf-8")
+        _write(callees, 0, parts * overlap_run.PART_SIZE)
         plan = {
             "callees": str(callees),
             "output": f"s3://s3@{store.BUCKET}/cost-{split}-{parts}",

@@ -151,3 +151,22 @@ def test_whoever_comes_while_the_owner_tidies_up_is_not_taken_for_rubbish(tmp_pa
     getattr(folder, do)("_owner/000001.json", b"1")
     assert folder.read("_owner/000001.json") == b"1"
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_whoever_stood_still_while_it_looked_looks_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(ownership, "HEARTBEAT", 0.05)
+    folder = LocalFolder(tmp_path)
+    claim = Claim(folder, owner())
+    read = LocalFolder.read
+
+    def stopped(self, name):
+        monkeypatch.setattr(LocalFolder, "read", read)
+        found = read(self, name)
+        Claim(folder, owner(tried=2))
+        time.sleep(0.1)
+        return found
+
+    monkeypatch.setattr(LocalFolder, "read", stopped)
+    with pytest.raises(OutputTakenError):
+        folder.guarded(claim.check).write("a", b"1")
+    assert folder.read("a") is None
