@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_ccc.campaign import ownership
 from airflow_provider_ccc.campaign.ownership import Claim, OutputInUseError, OutputTakenError, owned
-from airflow_provider_ccc.campaign.storage import LocalFolder
+from airflow_provider_ccc.campaign.storage import LocalFolder, StorageError
 from tests.unit.campaign.test_ownership import age, newest, owner
 from tests.unit.campaign.test_storage import objects
 
@@ -170,3 +170,33 @@ def test_whoever_stood_still_while_it_looked_looks_again(tmp_path, monkeypatch):
     with pytest.raises(OutputTakenError):
         folder.guarded(claim.check).write("a", b"1")
     assert folder.read("a") is None
+
+
+def test_an_owner_shows_life_again_when_the_storage_takes_it_again(monkeypatch, logs):
+    monkeypatch.setattr(ownership, "HEARTBEAT", 0.02)
+    folder, system = objects(seconds=0.05)
+    write, refused = system.pipe_file, threading.Event()
+
+    def refuse(*_, **__):
+        refused.set()
+        raise ConnectionError
+
+    with owned(folder, owner()):
+        monkeypatch.setattr(system, "pipe_file", refuse)
+        assert refused.wait(30)
+        before = newest(folder).seen
+        monkeypatch.setattr(system, "pipe_file", write)
+        until = time.monotonic() + 30
+        while newest(folder).seen == before and time.monotonic() < until:
+            time.sleep(0.01)
+        assert newest(folder).seen > before
+    assert "Cannot show that this task is alive" in logs.text
+
+
+@pytest.mark.parametrize("half", [b"", b'{"dag_id":"nightly","run'])
+def test_a_claim_that_cannot_be_read_is_no_missing_one(tmp_path, half):
+    folder = LocalFolder(tmp_path)
+    folder.write("_owner/000001.json", half)
+    with pytest.raises(StorageError, match=r"_owner/000001\.json cannot be read .*remove it if no run writes there"):
+        Claim(folder, owner())
+    assert folder.names("_owner") == {"000001.json"}
