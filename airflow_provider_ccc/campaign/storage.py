@@ -67,11 +67,11 @@ class Folder(Protocol):
         ...
 
     def folders(self) -> set[str]:
-        """List the sub-folders."""
+        """List the sub-folders that hold files."""
         ...
 
     def remove(self, name: str) -> None:
-        """Remove a file that is there, and a local folder that is empty then."""
+        """Remove a file that is there, and local folders that are empty then."""
         ...
 
     def tidy(self) -> None:
@@ -184,7 +184,12 @@ class LocalFolder:
         return set(self.sizes(under))
 
     def folders(self) -> set[str]:
-        return {entry.name for entry in self._entries() if entry.is_dir()}
+        with self._explained("list", ""):
+            return {
+                entry.name
+                for entry in self._entries()
+                if entry.is_dir() and any(not each.name.startswith(".") and each.is_file() for each in entry.rglob("*"))
+            }
 
     def remove(self, name: str) -> None:
         with self._explained("remove", name):
@@ -193,6 +198,7 @@ class LocalFolder:
             path.unlink()
             with contextlib.suppress(OSError):  # others are in it
                 path.parent.rmdir()
+                self._path.rmdir()
 
     def tidy(self) -> None:
         self._guard()

@@ -98,6 +98,19 @@ def test_a_child_is_a_folder_below(folder):
     assert folder.child("batch-00001").description == f"{folder.description}/batch-00001"
 
 
+def test_a_folder_that_holds_no_file_is_none(tmp_path):
+    """A batch that was claimed and never begun, after its claim was removed, or while one comes late to it."""
+    folder = LocalFolder(tmp_path / "out")
+    batch = folder.child("batch-00001")
+    batch.write("_owner/000001.json", b"1")
+    assert folder.folders() == {"batch-00001"}
+    batch.remove("_owner/000001.json")
+    assert not (tmp_path / "out" / "batch-00001").exists()
+    (tmp_path / "out" / "batch-00001" / "_owner").mkdir(parents=True)
+    (tmp_path / "out" / "batch-00001" / "_owner" / ".000001.json.partial").touch()
+    assert folder.folders() == set()
+
+
 @pytest.mark.parametrize("fails", ["write", "fsync", "replace"])
 def test_a_local_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch, fails):
     folder = LocalFolder(tmp_path)
