@@ -174,7 +174,7 @@ def test_whoever_stood_still_while_it_looked_looks_again(tmp_path, monkeypatch):
 
 def test_an_owner_shows_life_again_when_the_storage_takes_it_again(monkeypatch, logs):
     monkeypatch.setattr(ownership, "HEARTBEAT", 0.02)
-    folder, system = objects(seconds=0.05)
+    folder, system = objects(seconds=0)
     write, refused = system.pipe_file, threading.Event()
 
     def refuse(*_, **__):
