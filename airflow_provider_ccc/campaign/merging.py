@@ -42,6 +42,12 @@ def make_room(folder: Folder, batch: Range, parameters_fingerprint: str, on_stal
     :param on_stale: what to do: ``fail``, ``replace``, or ``extend``, which is a campaign that had fewer rows.
     :raises CccParameterError: the folder holds the output of another campaign.
     """
+    if on_stale == "fail" and _is_of_another(folder, batch, parameters_fingerprint):
+        raise CccParameterError(
+            "output_path",
+            f"{folder.description} holds the output of another campaign, as its {MANIFEST} says; give each campaign a"
+            " path of its own, or set on_stale_output='replace'",
+        )
     beyond = [name for number, name in batches_in(folder).items() if number >= batch.batches]
     whole = holds_parts(folder)
     if beyond or whole:
@@ -57,20 +63,25 @@ def make_room(folder: Folder, batch: Range, parameters_fingerprint: str, on_stal
             discard(folder, IDENTITY)
         for name in beyond:
             remove_batch(folder, name)
-    data = folder.read(MANIFEST)
-    ours = (batch.fingerprint, parameters_fingerprint)
-    if data is not None and on_stale != "fail" and _campaign_of(data) != ours:
-        # Its batches are about to change. With "fail" the batch itself refuses what is not its own.
+
+
+def unseal(folder: Folder, batch: Range, parameters_fingerprint: str) -> None:
+    """Remove the manifest of another campaign, of which a batch is about to change, and its report."""
+    if _is_of_another(folder, batch, parameters_fingerprint):
         for name in sorted(folder.names() & {MANIFEST, REPORT}):
             discard(folder, name)
 
 
-def _campaign_of(manifest: bytes) -> tuple[Any, Any]:
+def _is_of_another(folder: Folder, batch: Range, parameters_fingerprint: str) -> bool:
+    data = folder.read(MANIFEST)
+    if data is None:
+        return False
     try:
-        found = msgspec.json.decode(manifest)
-        return found["input_fingerprint"], found["parameters_fingerprint"]
+        found = msgspec.json.decode(data)
+        ours = (batch.fingerprint, parameters_fingerprint)
+        return (found["input_fingerprint"], found["parameters_fingerprint"]) != ours
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
-        return None, None
+        return True
 
 
 def merge_manifests(folder: Folder, batches: Sequence[Mapping[str, Any]], *, report: bool = False) -> dict[str, Any]:

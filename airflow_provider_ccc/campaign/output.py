@@ -104,6 +104,7 @@ class Output:
     :param part_size: rows in a part.
     :param rows: reads the source's rows, to compare them with what is done.
     :param candidates: the callers to choose from, where these are known.
+    :param on_change: called before what the folder belongs to is changed.
     :raises CccParameterError: ``output_path`` belongs to another campaign.
     :raises StorageError: whether it does cannot be told.
     """
@@ -118,12 +119,14 @@ class Output:
         part_size: int,
         rows: Callable[[], Iterable[Row]] = tuple,
         candidates: Sequence[str] = (),
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder = folder
         self.identity = identity
         self._encode = encoder_of(output_format)
         self._suffix = output_format
         self._part_size = part_size
+        self._on_change = on_change
         self._states: dict[int, State] = {}
         self._open(on_stale, rows)
         #: Which rows each part has.
@@ -140,6 +143,7 @@ class Output:
         if found is None:
             if holds_parts(self.folder) or MANIFEST in self.folder.names():
                 self._stale(f"it has no {IDENTITY}", on_stale)
+            self._on_change()
             self._write_identity()
             return
         try:
@@ -179,6 +183,7 @@ class Output:
                 " rows were only appended",
             )
         log.warning("%s, which is replaced", what)
+        self._on_change()
         # The identity stays until the new one is written, so that whoever is interrupted here starts here again.
         remove_parts(self.folder)
         for name in batches_in(self.folder).values():
@@ -209,6 +214,7 @@ class Output:
                     " resolved; only rows that are not done may change",
                 )
         log.info("Extending %s: the source had %d rows when it was begun, and has %d now", path, was, now)
+        self._on_change()
         for name in sorted(self.folder.names() & {MANIFEST, REPORT}):
             self.folder.remove(name)
         ends = before.ends if now == was else [*before.ends, now]

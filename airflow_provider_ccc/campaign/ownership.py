@@ -2,21 +2,24 @@
 
 An owner's claim is a file ``_owner/000001.json``; whoever follows writes the next number, and the highest is the owner.
 A claim is created only if it is not there, where the storage can do that, so two never get the same number. The owner
-reads its claim again before everything that it writes or removes, and fails once there is a higher one.
+looks at the claims again right before everything that it writes or removes, and fails once its own is not the highest.
 
-Who may follow: anybody after an owner that has ended; the same task instance at once, for its earlier try is dead or
-is no longer wanted; anybody else when the owner has shown no life for :data:`LEASE` seconds. Until then they are
-refused. The tasks of a split campaign own a batch's folder each, and to the folder above they share a claim of their
-DAG run.
+Who may follow: anybody after an owner that has ended; a later try of the same task instance at once, for the earlier
+one is dead or is no longer wanted; anybody else when the owner has shown no life for :data:`LEASE` seconds. Until then
+they are refused. Clocks of workers differ, so whoever finds an owner dead by the clock watches it for a while.
+
+The tasks of a split campaign own a batch's folder each, and to the folder above they share a claim of their DAG run.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import threading
+import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,9 +31,13 @@ from airflow_provider_ccc.client.errors import CccError
 
 log = logging.getLogger(__name__)
 
+_CLAIM = re.compile(r"[0-9]{6,}\.json")
+
 #: How often an owner shows life, and after how long without it is taken for dead, in seconds.
 HEARTBEAT = 15.0
 LEASE = 120.0
+#: For how long an owner that seems dead is watched: a few of its heartbeats.
+WATCH = 40.0
 
 
 class OutputInUseError(CccError):
@@ -61,8 +68,8 @@ class Owner(msgspec.Struct, kw_only=True):
     map_index: int = -1
     try_number: int = 0
     token: str = msgspec.field(default_factory=lambda: uuid.uuid4().hex)
-    since: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
-    seen: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+    since: datetime = msgspec.field(default_factory=lambda: _now())
+    seen: datetime = msgspec.field(default_factory=lambda: _now())
     ended: bool = False
 
     @classmethod
@@ -107,27 +114,30 @@ class Claim:
     def __init__(self, folder: Folder, owner: Owner, *, shared: bool = False) -> None:
         self._folder = folder
         self._owner = owner
+        self._showing_life = threading.Lock()
         while True:
             number, found = self._latest()
             if found is not None and not found.ended:
                 if shared and found.is_of(owner):
                     self._number, self._owner = number, found
                     return
-                self._refuse(found)
+                if not self._may_follow(number, found):
+                    continue
             self._number = number + 1
+            owner.since = owner.seen = _now()  # others may have been waited for
             if folder.create(_name(self._number), msgspec.json.encode(owner)) and self.is_held():
                 break
-        for name in folder.names(OWNERS):
-            if name < _name(self._number).rpartition("/")[2]:
+        for earlier in self._numbers():
+            if earlier < self._number:
                 with contextlib.suppress(StorageError):  # it is in nobody's way
-                    folder.remove(f"{OWNERS}/{name}")
+                    folder.remove(_name(earlier))
+
+    def _numbers(self) -> list[int]:
+        return [int(name.partition(".")[0]) for name in self._folder.names(OWNERS) if _CLAIM.fullmatch(name)]
 
     def _latest(self) -> tuple[int, Owner | None]:
-        name = max(self._folder.names(OWNERS), default="")
-        if not name:
-            return 0, None
-        found = self._read(int(name.partition(".")[0]))
-        return int(name.partition(".")[0]), found
+        number = max(self._numbers(), default=0)
+        return number, self._read(number) if number else None
 
     def _read(self, number: int) -> Owner | None:
         data = self._folder.read(_name(number))
@@ -138,85 +148,69 @@ class Claim:
                 f"{self._folder.description}/{_name(number)} cannot be read ({error}); remove it if no run writes there"
             ) from None
 
-    def _refuse(self, found: Owner) -> None:
-        """Refuse to follow an owner that may be alive."""
-        free = found.seen + timedelta(seconds=LEASE)
+    def _may_follow(self, number: int, found: Owner) -> bool:
+        """Say whether an owner that has not ended may be followed; not if somebody else was quicker.
+
+        :raises CccError: it may be alive.
+        """
+        where = self._folder.description
+        if found.is_of(self._owner) and found.try_number <= self._owner.try_number:
+            log.info("Taking %s over from try %d of this task", where, found.try_number)
+            return True
+        if abs(_now() - found.seen) < timedelta(seconds=LEASE):
+            raise self._in_use(found)
+        log.warning("%s showed no life since %s; watching for %.0f s whether it does", found, _clock(found.seen), WATCH)
+        time.sleep(WATCH)
+        latest, then = self._latest()
+        if latest != number or then is None or then.ended:
+            return False
+        if then != found:
+            raise self._in_use(then)
+        log.warning("Taking %s over from %s", where, found)
+        return True
+
+    def _in_use(self, found: Owner) -> CccError:
+        where = self._folder.description
         if found.is_of(self._owner):
-            if found.try_number <= self._owner.try_number:
-                log.info("Taking %s over from try %d of this task", self._folder.description, found.try_number)
-                return
-            raise OutputTakenError(f"try {found.try_number} of this task has {self._folder.description} already")
-        if datetime.now(UTC) < free:
-            raise OutputInUseError(
-                f"{found} has been writing to {self._folder.description} since {_clock(found.since)}. Wait until it"
-                f" ends, or give each run an output_path of its own. If it died, the path is free at {_clock(free)}."
-            )
-        log.warning(
-            "Taking %s over from %s, which showed no life since %s",
-            self._folder.description,
-            found,
-            _clock(found.seen),
+            return OutputTakenError(f"try {found.try_number} of this task has {where} already")
+        free = _clock(found.seen + timedelta(seconds=LEASE))
+        return OutputInUseError(
+            f"{found} has been writing to {where} since {_clock(found.since)}. Wait until it ends, or give each run an"
+            f" output_path of its own. If it died, the path is free at {free}."
         )
 
     def is_held(self) -> bool:
         """Say whether it is still the highest, and its owner's."""
+        # Not whether there is a next one: whoever follows removes the earlier ones.
+        if max(self._numbers(), default=0) != self._number:
+            return False
         found = self._read(self._number)
-        mine = found is not None and found.token == self._owner.token
-        return mine and self._folder.read(_name(self._number + 1)) is None
+        return found is not None and found.token == self._owner.token
 
     def check(self) -> None:
         """Make sure that the folder is still the owner's.
 
         :raises OutputTakenError: it is not.
         """
-        if not self.is_held():
+        begun, held = time.monotonic(), self.is_held()
+        while held and time.monotonic() - begun > HEARTBEAT:  # a process that stood still meanwhile looks again
+            begun, held = time.monotonic(), self.is_held()
+        if not held:
             _, found = self._latest()
             raise OutputTakenError(
                 f"{found or 'another try'} took {self._folder.description} over, so this try wrote nothing more to it"
             )
 
     def show_life(self, *, ended: bool = False) -> None:
-        """Note that the owner is alive, or that it has ended."""
-        self._owner.seen, self._owner.ended = datetime.now(UTC), ended
-        self._folder.write(_name(self._number), msgspec.json.encode(self._owner))
+        """Note that the owner is alive, or that it has ended, which is the last that is noted.
 
-
-class OwnedFolder:
-    """A folder that writes and removes only as long as it is its owner's."""
-
-    def __init__(self, folder: Folder, claims: Sequence[Claim]) -> None:
-        self.description = folder.description
-        self._folder = folder
-        self._claims = claims
-        self.read, self.sizes, self.names, self.folders = folder.read, folder.sizes, folder.names, folder.folders
-        self.give_up = folder.give_up
-
-    def check(self) -> None:
-        """Make sure that the folder is still the owner's.
-
-        :raises OutputTakenError: it is not.
+        :raises OutputTakenError: somebody else has the folder.
         """
-        for claim in self._claims:
-            claim.check()
-
-    def write(self, name: str, data: bytes) -> None:
-        self.check()
-        self._folder.write(name, data)
-
-    def create(self, name: str, data: bytes) -> bool:
-        self.check()
-        return self._folder.create(name, data)
-
-    def remove(self, name: str) -> None:
-        self.check()
-        self._folder.remove(name)
-
-    def tidy(self) -> None:
-        self.check()
-        self._folder.tidy()
-
-    def child(self, name: str) -> OwnedFolder:
-        return OwnedFolder(self._folder.child(name), self._claims)
+        with self._showing_life:
+            if self._owner.ended:
+                return
+            self._owner.seen, self._owner.ended = _now(), ended
+            self._folder.guarded(self.check).write(_name(self._number), msgspec.json.encode(self._owner))
 
 
 @contextlib.contextmanager
@@ -227,26 +221,28 @@ def owned(
     batch: str = "",
     merging: bool = False,
     on_lost: Callable[[], None] = lambda: None,
-) -> Iterator[OwnedFolder]:
+) -> Iterator[Folder]:
     """Own a folder as long as the block runs, and show life meanwhile.
 
     :param batch: the one sub-folder that is owned; the folder itself is shared with the other tasks of the run.
     :param merging: whether the block merges the run's batches, after which the run is done with the folder.
     :param on_lost: called from another thread once somebody else has the folder.
-    :returns: the folder, not the batch's.
+    :returns: the folder, not the batch's; it writes and removes only as long as it is the owner's.
     :raises OutputInUseError: it has another owner.
     :raises OutputTakenError: it got another owner meanwhile.
     :raises StorageError: whose it is cannot be told.
     """
     shared = [Claim(folder, owner.run, shared=True)] if batch or merging else []
     own = [] if merging else [Claim(folder.child(batch) if batch else folder, owner)]
-    mine = OwnedFolder(folder, [*shared, *own])
     stopping = threading.Event()
+
+    def check() -> None:
+        for claim in (*shared, *own):
+            claim.check()
 
     def show_life() -> None:
         while not stopping.wait(HEARTBEAT):
             try:
-                mine.check()
                 for claim in (*shared, *own):
                     claim.show_life()
             except OutputTakenError:
@@ -258,11 +254,11 @@ def owned(
     threading.Thread(target=show_life, name="ccc-owner", daemon=True).start()
     ended = own
     try:
-        yield mine
-        mine.check()  # or what was written last may be somebody else's
+        yield folder.guarded(check)
+        check()  # or what was written last may be somebody else's
         ended = [*own, *(shared if merging else ())]
     except Exception:
-        mine.check()  # whoever lost the folder is told so, whatever that led to
+        check()  # whoever lost the folder is told so, whatever that led to
         raise
     except BaseException:
         folder.give_up()  # the task is ended from outside: no time to try anything again
@@ -271,14 +267,19 @@ def owned(
         stopping.set()
         for claim in ended:
             try:
-                if claim.is_held():
-                    claim.show_life(ended=True)
+                claim.show_life(ended=True)
+            except OutputTakenError:
+                continue  # whoever has it may be writing
             except StorageError as error:
                 log.warning("Cannot give the output path back: %s", error)
 
 
 def _name(number: int) -> str:
     return f"{OWNERS}/{number:06d}.json"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _clock(moment: datetime) -> str:

@@ -8,13 +8,13 @@ import logging
 import os
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import tenacity
 
-from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.client.errors import CccError, CccParameterError
 
 if TYPE_CHECKING:
     from airflow_provider_ccc.compat import ObjectStoragePath
@@ -24,11 +24,17 @@ log = logging.getLogger(__name__)
 _ASIDE = ".partial"
 #: What a file system without hard links says.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-_NOT_WAITED_FOR = (PermissionError, FileNotFoundError, FileExistsError)
 
 
 class StorageError(Exception):
     """The output path cannot be read or written. A retry of the task can help, and picks up where this one ended."""
+
+
+_NOT_WAITED_FOR = (PermissionError, FileNotFoundError, FileExistsError, StorageError, CccError)
+
+
+def _always() -> None:
+    """Let a file be written or removed."""
 
 
 class Folder(Protocol):
@@ -61,11 +67,11 @@ class Folder(Protocol):
         ...
 
     def folders(self) -> set[str]:
-        """List the sub-folders."""
+        """List the sub-folders that hold files."""
         ...
 
     def remove(self, name: str) -> None:
-        """Remove a file that is there, and a local folder that is empty then."""
+        """Remove a file that is there, and local folders that are empty then."""
         ...
 
     def tidy(self) -> None:
@@ -74,6 +80,13 @@ class Folder(Protocol):
 
     def child(self, name: str) -> Folder:
         """Give one of its sub-folders."""
+        ...
+
+    def guarded(self, guard: Callable[[], None]) -> Folder:
+        """Give the same folder, which calls a guard right before each attempt to write or remove something.
+
+        :param guard: prevents it with an exception.
+        """
         ...
 
     def give_up(self) -> None:
@@ -115,18 +128,19 @@ class LocalFolder:
     """A local folder; what is written stands aside until it is whole, and is then renamed.
 
     :param path: made with the first file.
+    :param guard: see :meth:`Folder.guarded`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, guard: Callable[[], None] = _always) -> None:
         self.description = str(path)
         self._path = path
+        self._guard = guard
 
     def write(self, name: str, data: bytes) -> None:
-        with self._explained("write", name), self._aside(name, data) as (aside, target):
-            aside.replace(target)
+        self._put(name, data, lambda aside, target: bool(aside.replace(target)))
 
     def create(self, name: str, data: bytes) -> bool:
-        with self._explained("write", name), self._aside(name, data) as (aside, target):
+        def link(aside: Path, target: Path) -> bool:
             try:
                 target.hardlink_to(aside)
             except FileExistsError:
@@ -137,7 +151,21 @@ class LocalFolder:
                 if target.exists():
                     return False
                 aside.replace(target)
-        return True
+            return True
+
+        return self._put(name, data, link)
+
+    def _put(self, name: str, data: bytes, place: Callable[[Path, Path], bool]) -> bool:
+        """Make a file aside, and put it into its place."""
+        with self._explained("write", name):
+            for _ in range(3):
+                # The owner, who tidies up, may take it for what a killed process left.
+                with contextlib.suppress(FileNotFoundError), self._aside(name, data) as (aside, target):
+                    self._guard()
+                    return place(aside, target)
+            with self._aside(name, data) as (aside, target):
+                self._guard()
+                return place(aside, target)
 
     def read(self, name: str) -> bytes | None:
         with self._explained("read", name):
@@ -158,16 +186,24 @@ class LocalFolder:
         return set(self.sizes(under))
 
     def folders(self) -> set[str]:
-        return {entry.name for entry in self._entries() if entry.is_dir()}
+        with self._explained("list", ""):
+            return {
+                entry.name
+                for entry in self._entries()
+                if entry.is_dir() and any(not each.name.startswith(".") and each.is_file() for each in entry.rglob("*"))
+            }
 
     def remove(self, name: str) -> None:
         with self._explained("remove", name):
+            self._guard()
             path = self._path / name
             path.unlink()
             with contextlib.suppress(OSError):  # others are in it
                 path.parent.rmdir()
+                self._path.rmdir()
 
     def tidy(self) -> None:
+        self._guard()
         for under in ("", "_state", "_owner"):
             for entry in self._entries(under):
                 if entry.name.startswith(".") and entry.name.endswith(_ASIDE):
@@ -196,7 +232,10 @@ class LocalFolder:
             aside.unlink(missing_ok=True)
 
     def child(self, name: str) -> LocalFolder:
-        return LocalFolder(self._path / name)
+        return LocalFolder(self._path / name, self._guard)
+
+    def guarded(self, guard: Callable[[], None]) -> LocalFolder:
+        return LocalFolder(self._path, guard)
 
     def give_up(self) -> None:
         """Nothing is tried again here."""
@@ -216,27 +255,48 @@ class ObjectFolder:
 
     :param path: an :class:`ObjectStoragePath`.
     :param seconds: for how long.
+    :param guard: see :meth:`Folder.guarded`.
     """
 
-    def __init__(self, path: ObjectStoragePath, seconds: float = 60.0, given_up: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        path: ObjectStoragePath,
+        seconds: float = 60.0,
+        given_up: threading.Event | None = None,
+        guard: Callable[[], None] = _always,
+    ) -> None:
         self.description = str(path)
         self._path = path
         self._seconds = seconds
         self._given_up = given_up or threading.Event()
+        self._guard = guard
 
     def write(self, name: str, data: bytes) -> None:
-        self._try("write", name, lambda fs, path: fs.pipe_file(path, data))
+        def write(fs: Any, path: str) -> None:
+            self._guard()
+            fs.pipe_file(path, data)
+
+        self._try("write", name, write)
 
     def create(self, name: str, data: bytes) -> bool:
         def create(fs: Any, path: str) -> None:
+            self._guard()
             try:
                 fs.pipe_file(path, data, mode="create")
-            except (TypeError, NotImplementedError, OSError) as error:
-                if isinstance(error, OSError) and error.errno != errno.ENOSYS:
+            except _NOT_WAITED_FOR:
+                raise
+            except Exception as error:
+                # Not every storage calls it that it is there already.
+                fs.invalidate_cache()
+                with contextlib.suppress(FileNotFoundError):
+                    fs.info(path)
+                    raise FileExistsError from None
+                if (
+                    not isinstance(error, (TypeError, NotImplementedError))
+                    and getattr(error, "errno", None) != errno.ENOSYS
+                ):
                     raise
                 # A storage without conditional writes: those who wrote at the same moment read who was the last.
-                if fs.exists(path):
-                    raise FileExistsError from None
                 fs.pipe_file(path, data)
 
         try:
@@ -282,10 +342,17 @@ class ObjectFolder:
         return found
 
     def remove(self, name: str) -> None:
-        self._try("remove", name, lambda fs, path: fs.rm_file(path))
+        def remove(fs: Any, path: str) -> None:
+            self._guard()
+            fs.rm_file(path)
+
+        self._try("remove", name, remove)
 
     def child(self, name: str) -> ObjectFolder:
-        return ObjectFolder(self._path / name, self._seconds, self._given_up)
+        return ObjectFolder(self._path / name, self._seconds, self._given_up, self._guard)
+
+    def guarded(self, guard: Callable[[], None]) -> ObjectFolder:
+        return ObjectFolder(self._path, self._seconds, self._given_up, guard)
 
     def tidy(self) -> None:
         """Nothing is there before it is whole."""
@@ -316,5 +383,7 @@ class ObjectFolder:
         try:
             path = self._path / name if name else self._path
             return retrying(do, path.fs, path.path)
+        except (StorageError, CccError):
+            raise  # the guard's
         except Exception as error:
             raise StorageError(f"cannot {what} {address}: {type(error).__name__}: {error}") from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_ccc.client import checks
@@ -162,7 +163,7 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         from airflow_provider_ccc.campaign.failures import MaxFailures
         from airflow_provider_ccc.campaign.formats import encoder_of
         from airflow_provider_ccc.campaign.layout import batch_folder
-        from airflow_provider_ccc.campaign.merging import make_room, rows_of
+        from airflow_provider_ccc.campaign.merging import make_room, rows_of, unseal
         from airflow_provider_ccc.campaign.output import Identity, Output
         from airflow_provider_ccc.campaign.ownership import Owner, owned
         from airflow_provider_ccc.campaign.progress import Progress
@@ -222,7 +223,9 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
                 candidates = operation.candidate_numbers if isinstance(operation, PickOutboundNumbers) else ()
                 owner = Owner.of((context or {}).get("ti"))
                 with owned(folder, owner, batch=below, on_lost=self._stop) as whole:
+                    on_change: Callable[[], None] | None = None
                     if batch is not None:
+                        on_change = partial(unseal, whole, batch, identity.parameters_fingerprint)
                         make_room(whole, batch, identity.parameters_fingerprint, self.on_stale_output)
                     output = Output(
                         whole.child(below) if below else whole,
@@ -232,6 +235,7 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
                         part_size=part_size,
                         rows=source.rows,
                         candidates=candidates,
+                        on_change=on_change or (lambda: None),
                     )
                     manifest = output.manifest()
                     if manifest is not None:

@@ -390,6 +390,22 @@ def test_a_part_that_is_gone_is_resolved_again(simulate, tmp_path, logs):
     assert any("such as part-00001.ndjson" in text for level, text in logs.records if level == "warning")
 
 
+@pytest.mark.parametrize("policy", ["fail", "extend"])
+def test_a_batch_that_is_refused_leaves_the_campaign_as_it_was(simulate, tmp_path, policy):
+    simulate()
+    batches = split_callees(write_callees(tmp_path / "c.csv", 15), batch_size=10)
+    for batch in batches:
+        resolve(batch, tmp_path / "out", report=True)
+    CccMergeManifestsOperator(task_id="merge", output_path=tmp_path / "out", batches=batches, report=True).execute({})
+    before = content(tmp_path / "out")
+    (tmp_path / "d.csv").write_text("callee\n" + "".join(f"{13900000000 + place}\n" for place in range(25)))
+    # The first ones differ from what is there; the third is new.
+    for batch in split_callees(tmp_path / "d.csv", batch_size=10)[: 3 if policy == "fail" else 2]:
+        with pytest.raises(AirflowFailException, match=r"output_path: "):
+            resolve(batch, tmp_path / "out", on_stale_output=policy)
+    assert content(tmp_path / "out") == before
+
+
 @pytest.mark.parametrize("own_loop", [False, True], ids=["uvloop", "asyncio"])
 @pytest.mark.parametrize("max_qps", [0.5, None], ids=["idle", "busy"])
 def test_execution_timeout_ends_it(simulate, tmp_path, monkeypatch, own_loop, max_qps):

@@ -228,6 +228,10 @@ class ObjectStore(Service):
         for name in self.names(prefix):
             self.client().delete_object(Bucket=self.BUCKET, Key=name)
 
+    def requests(self) -> int:
+        """Tell how many it answered so far."""
+        return self._log.read_text(encoding="utf-8", errors="replace").count(" HTTP/1.1")
+
     def refuse_writes(self, refuse: bool) -> int:
         """Begin or cease to refuse writes with a 503, and tell how many were refused so far."""
         with urllib.request.urlopen(f"{self.url}/refuse?{int(refuse)}", data=b"", timeout=30) as answer:  # noqa: S310

@@ -22,6 +22,11 @@ def newest(folder: LocalFolder) -> Owner:
     return msgspec.json.decode(data, type=Owner)
 
 
+@pytest.fixture(autouse=True)
+def short_watch(monkeypatch):
+    monkeypatch.setattr(ownership, "WATCH", 0.1)
+
+
 def age(folder: LocalFolder, seconds: float) -> None:
     """Have the owner last show life so long ago."""
     found = newest(folder)

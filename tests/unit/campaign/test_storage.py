@@ -98,6 +98,19 @@ def test_a_child_is_a_folder_below(folder):
     assert folder.child("batch-00001").description == f"{folder.description}/batch-00001"
 
 
+def test_a_folder_that_holds_no_file_is_none(tmp_path):
+    """A batch that was claimed and never begun, after its claim was removed, or while one comes late to it."""
+    folder = LocalFolder(tmp_path / "out")
+    batch = folder.child("batch-00001")
+    batch.write("_owner/000001.json", b"1")
+    assert folder.folders() == {"batch-00001"}
+    batch.remove("_owner/000001.json")
+    assert not (tmp_path / "out" / "batch-00001").exists()
+    (tmp_path / "out" / "batch-00001" / "_owner").mkdir(parents=True)
+    (tmp_path / "out" / "batch-00001" / "_owner" / ".000001.json.partial").touch()
+    assert folder.folders() == set()
+
+
 @pytest.mark.parametrize("fails", ["write", "fsync", "replace"])
 def test_a_local_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch, fails):
     folder = LocalFolder(tmp_path)
@@ -256,3 +269,33 @@ def test_paths_and_addresses(tmp_path):
         assert folder.description == str(tmp_path)
     attach("memory", fs=fsspec.filesystem("memory"))
     assert isinstance(open_folder("memory://bucket/out"), ObjectFolder)
+
+
+class Conditional(Unreliable):
+    """A storage whose refusal to write over an object is an error of its own."""
+
+    def pipe_file(self, path, value, mode="overwrite", **kwargs):
+        if mode == "create":
+            raise self.error
+        super().pipe_file(path, value)
+
+    def exists(self, path, **kwargs):
+        return False  # as fsspec says if it cannot tell
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(22, "precondition"), OSError(38, "not implemented"), TypeError("mode"), NotImplementedError()]
+)
+def test_an_object_that_is_there_is_not_created_whatever_the_storage_says(error):
+    system = Conditional(error)
+    folder = ObjectFolder(StoredPath(system, "/bucket/out"), 0.1)
+    folder.write("a.json", b"1")
+    assert not folder.create("a.json", b"2")
+    assert folder.read("a.json") == b"1"
+
+
+@pytest.mark.parametrize("error", [OSError(38, "not implemented"), TypeError("mode"), NotImplementedError()])
+def test_an_object_is_created_where_the_storage_has_no_conditional_writes(error):
+    folder = ObjectFolder(StoredPath(Conditional(error), "/bucket/out"), 0.1)
+    assert folder.create("a.json", b"1")
+    assert folder.read("a.json") == b"1"
