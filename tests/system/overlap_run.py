@@ -70,6 +70,7 @@ class ClearedError(Exception):
 def _task(operator: Any, map_index: int, plan: dict[str, Any], note: Note) -> None:
     ids = {"dag_id": "nightly", "run_id": plan["run_id"], "try_number": plan["try_number"]}
     until = time.monotonic() + plan["patience"]
+    operator.render_template_fields({})
     while True:
         if plan["cleared"] and Path(plan["cleared"]).exists():
             raise ClearedError
