@@ -20,6 +20,9 @@ from airflow_provider_ccc.compat import AIRFLOW
 from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperator
 from tests.versions import task_timeout
 
+CANDIDATES = ["01089767654", "02160664656", "02083332222"]
+PART_SIZE = 20
+
 
 class Heard(CccPickOutboundNumbersBatchOperator):
     def on_kill(self) -> None:
@@ -43,8 +46,8 @@ def main(callees: str, output: str, ending: str, seconds: str, loop: str, qps: s
         task_id="pick",
         callees=callees,
         output_path=output,
-        candidate_numbers=["01089767654", "02160664656", "02083332222"],
-        part_size=20,
+        candidate_numbers=CANDIDATES,
+        part_size=PART_SIZE,
         max_qps=float(qps) or None,
     )
     signal.signal(signal.SIGTERM, lambda *_: handle(operator))

@@ -19,6 +19,8 @@ import pytest
 
 from airflow_provider_ccc.campaign.parts import completed
 from airflow_provider_ccc.campaign.storage import LocalFolder
+from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperator
+from tests.system.ending_run import CANDIDATES, PART_SIZE
 
 ENDINGS = ("execution_timeout", "SIGTERM", "SIGTERM twice", "the supervisor is lost")
 CASES = 200 if os.environ.get("CCC_FULL") else 4
@@ -107,9 +109,13 @@ def test_it_ends_and_the_next_try_completes_it(simulate, tmp_path, ending, loop,
         for name, size in state.files.items():
             assert (folder / name).stat().st_size == size
     asked = len(simulator.journal)
-    again = start(tmp_path, "none", loop, 0.0, 0.0)
-    said, _ = again.communicate(timeout=120)
-    assert again.returncode == 0, said
+    CccPickOutboundNumbersBatchOperator(
+        task_id="pick",
+        callees=tmp_path / "callees.csv",
+        output_path=folder,
+        candidate_numbers=CANDIDATES,
+        part_size=PART_SIZE,
+    ).execute({})
     assert pairs(folder) == list(range(1, CALLEES + 1))
     done = sum(state.tally.callees for state in kept.values())
     assert len({record.parameters["CalleeNumber"] for record in simulator.journal[asked:]}) == CALLEES - done
