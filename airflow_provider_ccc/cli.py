@@ -126,7 +126,7 @@ COMMANDS = (
         "Pick which number to show to one callee",
         pick,
         (
-            _option("callee", help="whom to call"),
+            _option("callee", help="the number to call"),
             _option("--candidate", help=f"a number to choose from; {_SEVERAL}", action="append", metavar="NUMBER"),
             _option("--skill-group", help=f"or a skill group; {_SEVERAL}", action="append", metavar="ID"),
             _option("--count", help="how many pairs to ask for", type=int, default=1, metavar="N"),
@@ -201,7 +201,7 @@ def main(given: list[str] | None = None) -> None:
 
 
 def _ended(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], None]:
-    """End the process with the command's exit code, and without a traceback for what a user can mend."""
+    """End the process with the command's exit code, and without a traceback for what a user can fix."""
 
     def command(arguments: argparse.Namespace) -> None:
         from airflow_provider_ccc.client.errors import CccError

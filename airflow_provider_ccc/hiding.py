@@ -2,7 +2,7 @@
 
 Airflow stores rendered templates and shows them in its UI. A list of numbers becomes a :class:`Hidden`, which Airflow
 writes as "3 numbers". A single number stays text and is registered as a secret, so that UI and logs show ``***``. Lists
-are never registered: Airflow's masker compiles all its secrets again for each one that is added, and every line of every
+are never registered: Airflow's masker compiles all its secrets for each one that is added, and every line of every
 log pays for all of them.
 """
 

@@ -25,7 +25,7 @@ CONSOLE_URL, ERROR_CODE, REPORT_URL = "ccc_console_url", "ccc_error_code", "ccc_
 
 @contextmanager
 def permanent_errors_end_the_task(context: Any = None) -> Iterator[None]:
-    """Turn an error that no retry can mend into the exception that makes Airflow stop retrying.
+    """Turn an error that no retry can fix into the exception that makes Airflow stop retrying.
 
     :param context: the task's; where it is given, the service's code is noted for the link to the error center.
     :raises AirflowFailException: whose cause is the :class:`~airflow_provider_ccc.client.errors.CccError`.

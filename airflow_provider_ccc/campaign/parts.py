@@ -38,7 +38,7 @@ class FailedRow(msgspec.Struct):
 
 
 class SkippedRow(msgspec.Struct):
-    """A callee that stands further up already."""
+    """A callee that appeared earlier already."""
 
     row: int
     reason: str

@@ -19,7 +19,7 @@ What becomes of each row:
 - a row whose number is blank or malformed, or that is malformed itself, comes with a ``problem``. A line that is no
   JSON object has the fields ``{"line": text}``; a CSV row with too many fields keeps the surplus as a list under
   ``"(surplus)"``; one with too few is no problem in itself, the missing ones are "";
-- a row whose normalised number stands further up, in the whole file even if only a range is read, comes with
+- a row whose normalised number appears earlier, in the whole file even if only a range is read, comes with
   ``duplicate=True``. Rows with a problem have no number and are nobody's duplicates.
 
 What refuses the source as a whole, with a :class:`~airflow_provider_ccc.client.errors.CccParameterError`: a file that
@@ -62,7 +62,7 @@ class Row:
     :param number: the callee, normalised; "" if there is a problem.
     :param fields: all columns of the row as they were read.
     :param problem: why it cannot be called, with numbers shortened; "" if it can.
-    :param duplicate: whether the same number stands further up.
+    :param duplicate: whether the same number appears earlier.
     """
 
     place: int
@@ -79,7 +79,7 @@ class Survey:
     :param rows: data rows of this source or range.
     :param empty: empty lines skipped; of a range, those of the whole file.
     :param malformed: rows with a problem.
-    :param duplicates: rows whose number stands further up.
+    :param duplicates: rows whose number appears earlier.
     :param fingerprint: SHA-256, in hexadecimal, of the content and of how it is read.
     :param columns: the columns' names where a header or schema gives them, else ``None``.
     """

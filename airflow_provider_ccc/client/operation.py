@@ -85,7 +85,7 @@ class PickOperation(InstanceOperation[PickedNumbers]):
     """What the operations that pick numbers for a callee have in common.
 
     :param instance_id: the call centre instance.
-    :param callee_number: whom to call; normalised by :func:`~airflow_provider_ccc.client.numbers.normalise`.
+    :param callee_number: the number to call; normalised by :func:`~airflow_provider_ccc.client.numbers.normalise`.
     :param count: how many pairs to ask for, at least 1. The service may answer with fewer.
     :raises CccParameterError: naming the parameter.
     """

@@ -53,7 +53,7 @@ class PickOutboundNumbers(PickOperation):
 
     Alibaba Cloud recommends :class:`PickGlobalOutboundNumbers` over it.
 
-    :param candidate_numbers: the company's own numbers to choose from, at least one, none twice; normalised too.
+    :param candidate_numbers: the company's own numbers to choose from, one or more, without duplicates; normalised.
 
     The other parameters are those of :class:`PickOperation`.
     """
@@ -90,7 +90,7 @@ class PickOutboundNumbers(PickOperation):
 class PickGlobalOutboundNumbers(PickOperation):
     """Pick which of the skill groups' numbers to show to a callee.
 
-    :param skill_group_ids: whose numbers to choose from, at least one, none twice.
+    :param skill_group_ids: whose numbers to choose from, at least one, without duplicates.
     :param is_virtual: sent as ``IsVirtual`` where given.
 
     The other parameters are those of :class:`PickOperation`.
@@ -177,8 +177,8 @@ class PickLocalNumber(InstanceOperation[DialNumberPair]):
     """Pick the one candidate that is of the callee's city, or of its province.
 
     :param instance_id: the call centre instance.
-    :param callee_number: whom to call.
-    :param candidate_numbers: the company's own numbers to choose from, at least one, none twice.
+    :param callee_number: the number to call.
+    :param candidate_numbers: the company's own numbers to choose from, at least one, without duplicates.
     """
 
     action: ClassVar[str] = "PickLocalNumber"
@@ -258,7 +258,7 @@ class CheckNumberAvaliable(InstanceOperation[NumbersAvailable]):
     """Ask whether a callee may be called, and a caller may call. The service's own name is spelt like this.
 
     :param instance_id: the call centre instance.
-    :param callee: whom to call.
+    :param callee: the number to call.
     :param caller: the company's own number, if it is to be checked too.
     """
 

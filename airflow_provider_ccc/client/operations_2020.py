@@ -25,7 +25,7 @@ PAGE_SIZE = 100
 class PickOutboundNumbers(PickOperation):
     """Pick which of the skill groups' numbers to show to a callee. It succeeds 2017-07-05's PickGlobalOutboundNumbers.
 
-    :param skill_group_ids: whose numbers to choose from, at least one, none twice; such as ``test@ccc-test``.
+    :param skill_group_ids: whose numbers to choose from, at least one, without duplicates; such as ``test@ccc-test``.
 
     The other parameters are those of :class:`PickOperation`.
     """

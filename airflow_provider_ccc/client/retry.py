@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
-#: What a moment's patience can mend. Whatever else is retryable, such as an instance that is being created, takes
+#: What a moment's patience can fix. Whatever else is retryable, such as an instance that is being created, takes
 #: longer than a call should: that is for the task's own retries, or for the sensor.
 _WORTH_ANOTHER_ATTEMPT = (CccThrottledError, CccTransientError, CccStaleSignatureError)
-#: What can be mended here, if anything can, and at once.
+#: What can be fixed here, if anything can, and at once.
 _ONCE = (CccClockError, CccTokenError)
 
 
@@ -52,7 +52,7 @@ class RetryPolicy:
         """Attempt a call until it succeeds, fails for good, or the policy ends.
 
         :param attempt: makes one attempt, signed anew.
-        :param remedy: mends what an error says is wrong on this side, if it can, such as a clock that is off or a token
+        :param remedy: fixes what an error says is wrong on this side, if it can, such as a clock that is off or a token
             that expired; used once a call for each class of error.
         :raises CccError: the last attempt's.
         """

@@ -77,7 +77,7 @@ class _Session(requests.Session):
 class CccHook(CccConnectionMixin, HttpHook):
     """Call Alibaba Cloud Call Center.
 
-    Every request is signed anew for each attempt, and what a moment's patience can mend is tried again by ``retry``.
+    Each attempt is signed by itself, and what a moment's patience can fix is tried again by ``retry``.
     One hook looks its connection up once and keeps one session.
 
     :param ccc_conn_id: the connection, of type ``ccc``.
@@ -125,7 +125,7 @@ class CccHook(CccConnectionMixin, HttpHook):
     ) -> PickedNumbers:
         """Pick which of the candidates to show to a callee (PickOutboundNumbers of 2017-07-05 only).
 
-        :param callee_number: whom to call.
+        :param callee_number: the number to call.
         :param candidate_numbers: the company's own numbers to choose from.
         :param count: how many pairs to ask for.
         :param instance_id: the call centre instance; the hook's or the connection's by default.
@@ -147,7 +147,7 @@ class CccHook(CccConnectionMixin, HttpHook):
 
         PickGlobalOutboundNumbers of 2017-07-05, PickOutboundNumbers of 2020-07-01.
 
-        :param callee_number: whom to call.
+        :param callee_number: the number to call.
         :param skill_group_ids: whose numbers to choose from.
         :param count: how many pairs to ask for.
         :param is_virtual: the service's parameter ``IsVirtual``, where it is to be sent.

@@ -44,15 +44,15 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
 
     The events of assets among the task's ``outlets`` carry the manifest's counts and the output path as extra.
 
-    :param callees: whom to call (templated): a list of numbers or of rows that have ``callee_column``; the path or
+    :param callees: the callees (templated): a list of numbers or of rows that have ``callee_column``; the path or
         ``ObjectStoragePath`` address of a CSV, NDJSON or Parquet file, ``.gz`` and ``.zst`` too; or a range made by
         :func:`~airflow_provider_ccc.campaign.source.split_callees`, whose output goes to a sub-folder of its own.
     :param output_path: an absolute local path or an address such as ``s3://aws_default@bucket/campaigns/tonight``
         (templated). Each campaign needs one of its own, and one run at a time owns it: see
         :mod:`airflow_provider_ccc.campaign.ownership`.
-    :param candidate_numbers: the company's own numbers to choose from (templated), none twice.
-    :param skill_group_ids: the skill groups whose numbers to choose from (templated), none twice. Exactly one of
-        ``candidate_numbers`` and ``skill_group_ids`` is given.
+    :param candidate_numbers: the company's own numbers to choose from (templated), without duplicates.
+    :param skill_group_ids: the skill groups whose numbers to choose from (templated), without duplicates. Give either
+        ``candidate_numbers`` or ``skill_group_ids``, not both.
     :param count: how many pairs to ask for, for each callee (templated).
     :param part_size: how many callees a part has, 1 to 100,000.
     :param concurrency: how many calls are in flight at most, 1 to 1,000.
@@ -154,8 +154,8 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         """Resolve all callees that were not resolved before.
 
         :returns: the manifest.
-        :raises AirflowFailException: for an error that no retry can mend.
-        :raises airflow_provider_ccc.client.errors.CccError: for one that a retry may mend; it goes on where this try
+        :raises AirflowFailException: for an error that no retry can fix.
+        :raises airflow_provider_ccc.client.errors.CccError: for one that a retry may fix; it goes on where this try
             ended.
         :raises airflow_provider_ccc.campaign.storage.StorageError: the output cannot be read or written.
         """

@@ -31,7 +31,7 @@ class CccPickOutboundNumbersOperator(CccTaskMixin, BaseOperator):
     """Resolve a callee: pick which of the company's own numbers to show on the callee's phone.
 
     Uses PickOutboundNumbers with candidate numbers, and PickGlobalOutboundNumbers with skill groups. Works with
-    ``.partial(...).expand(callee_number=...)``. An error that no retry can mend ends the task without one.
+    ``.partial(...).expand(callee_number=...)``. An error that no retry can fix ends the task without one.
 
     XCom ``return_value``: a list of
     ``{"callee": {"number", "city", "province"}, "caller": {"number", "city", "province"}}``, all text, at most
@@ -40,11 +40,11 @@ class CccPickOutboundNumbersOperator(CccTaskMixin, BaseOperator):
 
     Airflow's UI and logs show the callee as ``***``, and of the candidates how many there are.
 
-    :param callee_number: whom to call (templated). Spaces, hyphens and +86 are normalised, see
+    :param callee_number: the number to call (templated). Spaces, hyphens and +86 are normalised, see
         :func:`airflow_provider_ccc.client.numbers.normalise`.
-    :param candidate_numbers: the company's own numbers to choose from (templated), none twice.
-    :param skill_group_ids: the skill groups whose numbers to choose from (templated), none twice. Exactly one of
-        ``candidate_numbers`` and ``skill_group_ids`` is given.
+    :param candidate_numbers: the company's own numbers to choose from (templated), without duplicates.
+    :param skill_group_ids: the skill groups whose numbers to choose from (templated), without duplicates. Give either
+        ``candidate_numbers`` or ``skill_group_ids``, not both.
     :param count: how many pairs to ask for, at least 1 (templated).
     :param instance_id: the call centre instance (templated); the connection's own by default.
     :param ccc_conn_id: the connection, of type ``ccc`` (templated).
@@ -88,8 +88,8 @@ class CccPickOutboundNumbersOperator(CccTaskMixin, BaseOperator):
         """Resolve the callee.
 
         :returns: the pairs, see the class.
-        :raises AirflowFailException: for an error that no retry can mend.
-        :raises airflow_provider_ccc.client.errors.CccError: for one that a retry may mend.
+        :raises AirflowFailException: for an error that no retry can fix.
+        :raises airflow_provider_ccc.client.errors.CccError: for one that a retry may fix.
         """
         self.refuse_to_show_numbers(context)
         callee, candidates = reveal(self.callee_number), reveal(self.candidate_numbers)

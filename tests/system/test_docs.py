@@ -71,7 +71,7 @@ def test_every_class_is_described_with_what_it_makes_of_call_and_task():
     for name, call, task in CLASSES:
         kind = FAMILY[names(name)[0]]
         assert call.startswith("tried again") == issubclass(kind, _WORTH_ANOTHER_ATTEMPT), name
-        assert call.startswith("mended once") == issubclass(kind, _ONCE), name
+        assert call.startswith("fixed once") == issubclass(kind, _ONCE), name
         assert task == ("may retry" if kind.retryable else "ends"), name
 
 
