@@ -1,6 +1,6 @@
 """A task that Airflow ends at a random moment ends soon and keeps its parts, and the next try completes the campaign.
 
-``CCC_FULL=1`` runs 200 of them. tests/system/distributed/test_endings.py has a whole Airflow around them.
+``CCC_FULL=1`` runs 200 of them, ``CCC_SEED`` others. tests/system/distributed/test_endings.py has a whole Airflow around them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SOON = 15.0
 
 def cases() -> list[tuple[str, str, float, float]]:
     """An ending, a loop, a pace in calls per second (0: as fast as can be), and after how many seconds it ends."""
-    source = random.Random(20261127)
+    source = random.Random(int(os.environ.get("CCC_SEED", "20261127")))
     return [
         (
             ENDINGS[place % len(ENDINGS)],
