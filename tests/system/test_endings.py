@@ -1,6 +1,6 @@
 """A task that Airflow ends at a random moment ends soon and keeps its parts, and the next try completes the campaign.
 
-``CCC_FULL=1`` runs 200 of them, ``CCC_SEED`` others. tests/system/distributed/test_endings.py has a whole Airflow around them.
+``CCC_FULL=1`` runs 200 of them, ``CCC_SEED`` draws others. distributed/test_endings.py has a whole Airflow around them.
 """
 
 from __future__ import annotations
