@@ -39,31 +39,36 @@ for dag_id in sys.argv[1:]:
     arguments = get_parser().parse_args(["dags", "trigger", dag_id, "--run-id", "cli"])
     arguments.func(arguments)
 """
-#: A run by the command line has no logical date, a scheduled one has. The others repeat that, and take as long again.
-WAYS = ("cli", "scheduled", "rest", "ui") if os.environ.get("CCC_FULL") else ("cli", "scheduled")
+WAYS = ("cli", "scheduled", "rest", "ui")
+#: The way in which Airflow 3 gives no logical date finds the faults; all ways for each DAG take minutes more.
+ORDINARY = ("cli",)
 SECONDS = 600
 SCHEDULE = re.compile(r"schedule=None|schedule=\"0 4 \* \* \*\", start_date=datetime\(2026, 1, 1\), catchup=False")
 STARTED = datetime(2026, 1, 1, tzinfo=UTC)
 START = '__import__("datetime").datetime(2026, 1, 1)'
 
 
-def write_dags(folder: Path, data: Path) -> list[str]:
-    """Write the DAGs to a folder, each once and under a name of its own; only their paths and schedules are changed."""
+def write_dags(folder: Path, data: Path) -> dict[str, tuple[str, ...]]:
+    """Write the DAGs to a folder, each once and under a name of its own; only their paths and schedules are changed.
+
+    :returns: in which ways each is to be started.
+    """
     folder.mkdir()
     shutil.copytree(ROOT / "example_dags" / "data", folder / "data")
     texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "example_dags").glob("*.py"))}
     for text in dict.fromkeys(snippet.text for snippet in snippets("python") if "with DAG(" in snippet.text):
         name = f"documented_{len(texts)}"
         texts[name] = re.sub(r'with DAG\(\s*"(\w+)"', rf'with DAG("{name}"', text)
-    dag_ids = []
+    ways = {}
     for name, text in texts.items():
         own = f"{data}/{name}"
         changed = text.replace("s3://aws_default@campaigns", f"file://{own}").replace("/data/", f"{own}/")
-        changed, count = SCHEDULE.subn(f'schedule="@once", start_date={START}', changed)
+        ways[name] = WAYS if os.environ.get("CCC_FULL") or "0 4 * * *" in text else ORDINARY
+        schedule = f'schedule="@once", start_date={START}' if "scheduled" in ways[name] else "schedule=None"
+        changed, count = SCHEDULE.subn(schedule, changed)
         assert count == 1, text
         (folder / f"{name}.py").write_text(changed, encoding="utf-8")
-        dag_ids.append(name)
-    return dag_ids
+    return ways
 
 
 def write_callees(data: Path) -> None:
@@ -80,10 +85,10 @@ def write_callees(data: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def dags(tmp_path_factory) -> Iterator[tuple[RunningAirflow, list[str]]]:
+def dags(tmp_path_factory) -> Iterator[tuple[RunningAirflow, dict[str, tuple[str, ...]]]]:
     folder = tmp_path_factory.mktemp("documented")
-    dag_ids = write_dags(folder / "dags", folder / "files")
-    for dag_id in dag_ids:
+    ways = write_dags(folder / "dags", folder / "files")
+    for dag_id in ways:
         write_callees(folder / "files" / dag_id)
     with running(SimulatorSettings()) as simulator:
         connection = {
@@ -97,8 +102,10 @@ def dags(tmp_path_factory) -> Iterator[tuple[RunningAirflow, list[str]]]:
             "AIRFLOW_CONN_CCC_DEFAULT": json.dumps(connection),
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
         }
-        with running_airflow(folder / "home", dags=folder / "dags", dag_id=dag_ids[-1], settings=settings) as airflow:
-            yield airflow, dag_ids
+        with running_airflow(
+            folder / "home", dags=folder / "dags", dag_id="ccc_campaign", settings=settings
+        ) as airflow:
+            yield airflow, ways
 
 
 def insist(airflow: RunningAirflow, path: str, send: dict[str, Any]) -> None:
@@ -111,35 +118,35 @@ def insist(airflow: RunningAirflow, path: str, send: dict[str, Any]) -> None:
     airflow.ask(path, send)
 
 
-def states(airflow: RunningAirflow, dag_ids: list[str]) -> dict[tuple[str, str], str]:
+def states(airflow: RunningAirflow) -> dict[tuple[str, str], str]:
     """The state of each run, by its DAG and by the way in which it was started."""
     found = airflow.ask("dags/~/dagRuns?limit=200")["dag_runs"]
     return {
         (run["dag_id"], run["dag_run_id"] if run["dag_run_id"] in WAYS else run["run_type"]): run["state"]
         for run in found
-        if run["dag_id"] in dag_ids
     }
 
 
 def test_each_dag_runs_however_it_is_started(dags):
-    airflow, dag_ids = dags
-    assert len(dag_ids) > 15
+    airflow, ways = dags
+    assert len(ways) > 15
+    assert WAYS in ways.values()
     deadline = time.monotonic() + SECONDS
-    while {dag["dag_id"] for dag in airflow.ask("dags?limit=200")["dags"]} < set(dag_ids):
+    while {dag["dag_id"] for dag in airflow.ask("dags?limit=200")["dags"]} < set(ways):
         assert time.monotonic() < deadline, airflow.ask("importErrors")
         time.sleep(1)
-    for dag_id in dag_ids:
+    for dag_id, its in ways.items():
         for run_id, logical_date in (("rest", None), ("ui", datetime.now(UTC).isoformat())):  # which the button sends
             run = {"dag_run_id": run_id, "logical_date": logical_date, "conf": {}}
-            if run_id in WAYS:
+            if run_id in its:
                 insist(airflow, f"dags/{dag_id}/dagRuns", run)
     done = subprocess.run(
-        [sys.executable, "-c", TRIGGER, *dag_ids], env=airflow.environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", TRIGGER, *ways], env=airflow.environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    expected = {(dag_id, way) for dag_id in dag_ids for way in WAYS}
+    expected = {(dag_id, way) for dag_id, its in ways.items() for way in its}
     while True:
-        seen = states(airflow, dag_ids)
+        seen = states(airflow)
         if expected <= {run for run, state in seen.items() if state in ("success", "failed")}:
             break
         assert time.monotonic() < deadline, {run: seen.get(run) for run in expected if seen.get(run) != "success"}
