@@ -45,7 +45,7 @@ $(STAMP): pyproject.toml $(CONSTRAINTS) scripts/find-python
 	    rm -rf $(VENV) && "$$python" -m venv $(VENV)
 	@echo "[2/2] installing Airflow and the provider, pinned by $(CONSTRAINTS)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location "$(UV)" 2>/dev/null \
-	    && VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --constraints $(CONSTRAINTS) --editable ".[dev]" 2>/dev/null \
+	    && VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --system-certs --constraints $(CONSTRAINTS) --editable ".[dev]" 2>/dev/null \
 	    || $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable ".[dev]" \
 	    || { echo "error: the packages could not be installed; see pip's message above" >&2; exit 1; }
 	@touch $@
