@@ -23,6 +23,7 @@ from airflow_provider_ccc.campaign.storage import open_folder
 from tests.support import INSTANCE_ID
 from tests.system import overlap_run
 from tests.system.distributed.services import ObjectStore
+from tests.versions import IS_NEWEST
 
 PAIRS = 200 if os.environ.get("CCC_FULL") else 10
 LEASE, HEARTBEAT = 2.0, 0.3
@@ -294,4 +295,7 @@ def test_what_a_part_costs_on_s3(environment, store, tmp_path, split, most):
         run.wait()
         assert run.outcome == "done"
         requests.append(store.requests() - before)
-    assert (requests[1] - requests[0]) / 2 == most + 1  # the witness reads each part
+    a_part = (requests[1] - requests[0]) / 2
+    assert a_part >= most + 1  # the witness reads each part
+    # Some versions of s3fs, such as 2026.4, look again on their own account.
+    assert a_part <= (most + 1) * (1.0 if IS_NEWEST else 1.6)
