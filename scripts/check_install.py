@@ -32,8 +32,12 @@ def main() -> int:
 
 def resolves(wheel: Path, name: str, extras: str, options: tuple[str, ...]) -> bool:
     wanted = f"airflow-provider-ccc{f'[{extras}]' if extras else ''} @ {wheel.as_uri()}"
+    source = ["-"]
+    if "--constraints" not in options:
+        # What a wheel asks for is not direct to uv, which would take the newest of it.
+        source = [str(ROOT / "pyproject.toml"), *(f"--extra={extra}" for extra in extras.split(",") if extra)]
     uv = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--system-certs", "--python-version", "3.11"]
-    done = subprocess.run([*uv, *options, "-"], input=f"{wanted}\n", capture_output=True, text=True)
+    done = subprocess.run([*uv, *options, *source], input=f"{wanted}\n", capture_output=True, text=True)
     what = f"{name}, {f'with {extras}' if extras else 'without extras'}"
     if "Failed to fetch" in done.stderr or "No module named uv" in done.stderr:  # pip may get there all the same
         if "--constraints" not in options:
