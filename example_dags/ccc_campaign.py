@@ -57,7 +57,7 @@ with DAG(
     max_active_runs=1,
     params={
         "callees_csv": Param(str(SAMPLE), type="string", title="CSV with a column callee"),
-        "dial_list_csv": Param("dial_list.csv", type="string", title="Where to write the pairs"),
+        "dial_list_csv": Param("/data/dial_list.csv", type="string", title="Absolute path of the file for the pairs"),
     },
     tags=["ccc", "example"],
     doc_md=__doc__,

@@ -1,5 +1,5 @@
-"""Resolve the built wheel as users install it: with each extra, under each file of constraints, and with the lowest
-versions that it allows.
+"""Resolve the built wheel as users install it: with each extra, under each file of constraints. And resolve the lowest
+versions that pyproject.toml allows.
 
 ``make check-install`` calls it. Nothing is installed.
 """

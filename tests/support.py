@@ -15,3 +15,12 @@ SECRET = "testsecret"
 def fixture(name: str) -> Any:
     """Read a file of tests/fixtures."""
     return json.loads((Path(__file__).parent / "fixtures" / name).read_text(encoding="utf-8"))
+
+
+def connection_to(simulator: str) -> str:
+    """Write the connection to a simulator as the environment variable of a connection has it.
+
+    :param simulator: its address.
+    """
+    fields = {"conn_type": "ccc", "login": "testid", "password": SECRET, "host": simulator}
+    return json.dumps(fields | {"extra": {"instance_id": INSTANCE_ID}})

@@ -38,7 +38,7 @@ class FailedRow(msgspec.Struct):
 
 
 class SkippedRow(msgspec.Struct):
-    """A callee that appeared earlier already."""
+    """A callee that appeared earlier."""
 
     row: int
     reason: str

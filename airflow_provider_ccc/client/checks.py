@@ -37,7 +37,7 @@ def boolean(name: str, value: object) -> bool:
 
 
 def candidate_numbers(values: object) -> tuple[str, ...]:
-    """Require at least one phone number and without duplicates, and normalise them."""
+    """Require at least one phone number, without duplicates, and normalise them."""
     name = "candidate_numbers"
     candidates = tuple(
         numbers.normalise(candidate, f"{name}[{place}]")
@@ -48,7 +48,7 @@ def candidate_numbers(values: object) -> tuple[str, ...]:
 
 
 def skill_group_ids(values: object) -> tuple[str, ...]:
-    """Require at least one skill group and without duplicates."""
+    """Require at least one skill group, without duplicates."""
     name = "skill_group_ids"
     groups = _list(name, values, "skill group ids")
     for place, group in enumerate(groups):

@@ -17,8 +17,6 @@ _CHINA_MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _CHINA_SERVICE = re.compile(r"[48]00[0-9]{7}")
 #: An area code without its trunk 0, and a number of 7 or 8 digits.
 _CHINA_LANDLINE = re.compile(r"(10|2[0-9])[0-9]{8}|[3-9][0-9]{2}[0-9]{7,8}")
-
-
 #: What is written where there is no value, by templates, pandas and databases.
 _NOTHING = frozenset({"none", "null", "nan", "nat", "n/a", "na", "undefined", "<na>", "#n/a"})
 

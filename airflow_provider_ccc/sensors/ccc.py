@@ -166,7 +166,7 @@ class CccInstanceHealthSensor(CccTaskMixin, BaseSensorOperator):
             return super().execute(context)
         try:
             return self._look_and_defer(context, until=time.time() + self.timeout)
-        except (AirflowFailException, AirflowSensorTimeout) as error:
+        except AirflowFailException as error:
             # As every sensor does in the methods that this one does not pass through.
             if self.soft_fail or getattr(self, "never_fail", False):
                 raise AirflowSkipException("Skipping, as soft_fail or never_fail is set.") from error

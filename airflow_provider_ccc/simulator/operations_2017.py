@@ -59,7 +59,7 @@ def pick_global_outbound_numbers(account: Account, parameters: Parameters) -> Da
     instance = _instance(account, parameters, serving=True)
     for group_id in group_ids:
         if group_id not in instance.skill_groups:
-            # Assumed, after NotExist.Instance: the documentation of 1.x names no code for this.
+            # Assumed, after the code of 2.x: the documentation of 1.x names none for this.
             raise ApiError(404, "NotExists.SkillGroupId", f"Skill group '{group_id}' does not exist")
     wanted = set(group_ids)
     usable = (

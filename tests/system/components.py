@@ -58,18 +58,30 @@ class RunningAirflow:
             )
         return self.processes[name]
 
-    def ask(self, path: str, send: Mapping[str, Any] | None = None) -> Any:
+    def ask(self, path: str, send: Mapping[str, Any] | None = None, method: str | None = None) -> Any:
         """Ask the REST API, whose every caller is an administrator.
 
         :param path: below ``/api/v2/``.
-        :param send: what to POST; by default it is a GET.
+        :param send: what to send; by default nothing.
+        :param method: by default POST if something is sent, and otherwise GET.
         """
-        request = urllib.request.Request(f"{self.url}/api/v2/{path}")  # noqa: S310
+        request = urllib.request.Request(f"{self.url}/api/v2/{path}", method=method)  # noqa: S310
         if send is not None:
             request.data = json.dumps(send).encode()
             request.add_header("Content-Type", "application/json")
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             return json.load(answer)
+
+    def insist(self, path: str, send: Mapping[str, Any], method: str | None = None) -> Any:
+        """Ask again while SQLite is locked, as it is when many things happen at once."""
+        for _ in range(20):
+            try:
+                return self.ask(path, send, method)
+            except urllib.error.HTTPError as error:
+                if error.code != 500:
+                    raise
+            time.sleep(1)
+        return self.ask(path, send, method)
 
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any] = {}) -> None:
         """Start a run of a DAG."""

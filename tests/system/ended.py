@@ -10,7 +10,6 @@ import os
 import signal
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,7 +93,7 @@ def end_in_every_way(airflow: RunningAirflow, folder: Path) -> None:
     for way in WAYS:
         _end(airflow, folder, way)
     tasks = {way: int(_beside(folder, way, "pid").read_text()) for way in WAYS if way != "cleared"}
-    _until(lambda: not any(map(_lives, tasks.values())), "all have ended", airflow, SOON)
+    _until(lambda: not any(map(lives, tasks.values())), "all have ended", airflow, SOON)
     assert [way for way in WAYS if not _beside(folder, way, "heard").exists()] == []
     for way, state in WAYS.items():
         if state is not None:
@@ -116,6 +115,7 @@ def end_in_every_way(airflow: RunningAirflow, folder: Path) -> None:
 
 
 def assert_parts_are_whole(folder: Path) -> None:
+    """What is complete has all its files, whole."""
     for state in completed(LocalFolder(folder)).values():
         for name, size in state.files.items():
             assert (folder / name).stat().st_size == size
@@ -134,9 +134,9 @@ def _dag(way: str) -> str:
 def _end(airflow: RunningAirflow, folder: Path, way: str) -> None:
     run = f"dags/{_dag(way)}/dagRuns/{way}"
     if way in ("marked_failed", "marked_success"):
-        _patch(airflow, f"{run}/taskInstances/pick", {"new_state": way.removeprefix("marked_")})
+        airflow.insist(f"{run}/taskInstances/pick", {"new_state": way.removeprefix("marked_")}, "PATCH")
     elif way == "run_failed":
-        _patch(airflow, run, {"state": "failed"})
+        airflow.insist(run, {"state": "failed"}, "PATCH")
     elif way == "cleared":
         _clear(airflow, way)
     elif way == "supervisor_lost":
@@ -147,26 +147,7 @@ def _end(airflow: RunningAirflow, folder: Path, way: str) -> None:
 
 def _clear(airflow: RunningAirflow, way: str) -> None:
     what = {"dry_run": False, "dag_run_id": way, "task_ids": ["pick"], "only_failed": False, "reset_dag_runs": True}
-    _insist(lambda: airflow.ask(f"dags/{_dag(way)}/clearTaskInstances", what))
-
-
-def _patch(airflow: RunningAirflow, path: str, change: dict[str, Any]) -> None:
-    request = urllib.request.Request(f"{airflow.url}/api/v2/{path}", json.dumps(change).encode(), method="PATCH")  # noqa: S310
-    request.add_header("Content-Type", "application/json")
-    _insist(lambda: urllib.request.urlopen(request, timeout=60).close())  # noqa: S310
-
-
-def _insist(ask: Callable[[], Any]) -> None:
-    """Ask again while SQLite is locked."""
-    for _ in range(10):
-        try:
-            ask()
-            return
-        except urllib.error.HTTPError as error:
-            if error.code != 500:
-                raise
-            time.sleep(1)
-    ask()
+    airflow.insist(f"dags/{_dag(way)}/clearTaskInstances", what)
 
 
 def _state(airflow: RunningAirflow, way: str) -> str | None:
@@ -177,7 +158,8 @@ def _beside(folder: Path, way: str, what: str) -> Path:
     return folder / f"{way}.{what}"
 
 
-def _lives(process: int) -> bool:
+def lives(process: int) -> bool:
+    """Say whether a process runs; one that nobody has waited for does not."""
     try:
         return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
-from tests.support import CALLEE, CANDIDATE, INSTANCE_ID
+from tests.support import CALLEE, CANDIDATE, INSTANCE_ID, connection_to
 from tests.versions import stored_text
 
 ROOT = Path(__file__).parents[2]
@@ -115,17 +115,10 @@ def test_airflow_neither_stores_nor_logs_a_number(campaign, folder):
 def test_the_other_examples_run(campaign, folder, dag, task, pairs):
     home = folder / "airflow"  # its database is ready
     with running(SimulatorSettings()) as simulator:
-        connection = {
-            "conn_type": "ccc",
-            "login": "testid",
-            "password": "testsecret",
-            "host": simulator.url,
-            "extra": {"instance_id": INSTANCE_ID},
-        }
         environment = os.environ | {
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
-            "AIRFLOW_CONN_CCC_DEFAULT": json.dumps(connection),
+            "AIRFLOW_CONN_CCC_DEFAULT": connection_to(simulator.url),
         }
         done = subprocess.run(
             [sys.executable, "-m", "airflow", "dags", "test", dag],

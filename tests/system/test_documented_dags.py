@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-import urllib.error
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow
 import pyarrow.parquet
@@ -23,7 +19,7 @@ import pytest
 
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
 from tests.pages import snippets
-from tests.support import INSTANCE_ID
+from tests.support import connection_to
 from tests.system.components import ROOT, RunningAirflow, running_airflow
 from tests.versions import IS_NEWEST
 
@@ -91,31 +87,14 @@ def dags(tmp_path_factory) -> Iterator[tuple[RunningAirflow, dict[str, tuple[str
     for dag_id in ways:
         write_callees(folder / "files" / dag_id)
     with running(SimulatorSettings()) as simulator:
-        connection = {
-            "conn_type": "ccc",
-            "login": "testid",
-            "password": "testsecret",
-            "host": simulator.url,
-            "extra": {"instance_id": INSTANCE_ID},
-        }
         settings = {
-            "AIRFLOW_CONN_CCC_DEFAULT": json.dumps(connection),
+            "AIRFLOW_CONN_CCC_DEFAULT": connection_to(simulator.url),
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
         }
         with running_airflow(
             folder / "home", dags=folder / "dags", dag_id="ccc_campaign", settings=settings
         ) as airflow:
             yield airflow, ways
-
-
-def insist(airflow: RunningAirflow, path: str, send: dict[str, Any]) -> None:
-    """Ask again while SQLite is locked, which Airflow's test database is when many things happen at once."""
-    for _ in range(20):
-        with contextlib.suppress(urllib.error.HTTPError):
-            airflow.ask(path, send)
-            return
-        time.sleep(1)
-    airflow.ask(path, send)
 
 
 def states(airflow: RunningAirflow) -> dict[tuple[str, str], str]:
@@ -139,7 +118,7 @@ def test_each_dag_runs_however_it_is_started(dags):
         for run_id, logical_date in (("rest", None), ("ui", datetime.now(UTC).isoformat())):  # which the button sends
             run = {"dag_run_id": run_id, "logical_date": logical_date, "conf": {}}
             if run_id in its:
-                insist(airflow, f"dags/{dag_id}/dagRuns", run)
+                airflow.insist(f"dags/{dag_id}/dagRuns", run)
     done = subprocess.run(
         [sys.executable, "-c", TRIGGER, *ways], env=airflow.environment, capture_output=True, text=True, check=False
     )

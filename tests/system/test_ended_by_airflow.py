@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
-from tests.support import INSTANCE_ID
+from tests.support import connection_to
 from tests.system.components import running_airflow
 from tests.system.ended import WAYS, end_in_every_way, write_dags
 from tests.versions import IS_NEWEST
@@ -19,9 +18,8 @@ pytestmark = pytest.mark.skipif(not IS_NEWEST, reason="to end campaigns takes a 
 def test_however_airflow_ends_a_task(tmp_path: Path) -> None:
     dags = write_dags(tmp_path)
     with running(SimulatorSettings()) as simulator:
-        connection = {"conn_type": "ccc", "login": "testid", "password": "testsecret", "host": simulator.url}
         settings = {
-            "AIRFLOW_CONN_CCC_DEFAULT": json.dumps(connection | {"extra": {"instance_id": INSTANCE_ID}}),
+            "AIRFLOW_CONN_CCC_DEFAULT": connection_to(simulator.url),
             "AIRFLOW__CORE__PARALLELISM": str(len(WAYS) + 1),
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",

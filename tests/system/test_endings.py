@@ -14,12 +14,12 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from airflow_provider_ccc.campaign.parts import completed
 from airflow_provider_ccc.campaign.storage import LocalFolder
 from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperator
+from tests.system.ended import assert_parts_are_whole, lives
 from tests.system.ending_run import CANDIDATES, PART_SIZE
 
 ENDINGS = ("execution_timeout", "SIGTERM", "SIGTERM twice", "the supervisor is lost")
@@ -58,13 +58,6 @@ def start(folder: Path, ending: str, loop: str, qps: float, seconds: float) -> s
     )
 
 
-def lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 def pairs(folder: Path) -> list[int]:
     files = sorted(folder.glob("part-*.ndjson"))
     return [json.loads(line)["row"] for file in files for line in file.read_text(encoding="utf-8").splitlines()]
@@ -79,7 +72,7 @@ def test_it_ends_and_the_next_try_completes_it(simulate, tmp_path, ending, loop,
     task = None
     for line in process.stdout:
         if line.startswith("running "):
-            task = psutil.Process(int(line.split()[1]))
+            task = int(line.split()[1])
             break
     assert task is not None
     time.sleep(seconds)
@@ -105,9 +98,7 @@ def test_it_ends_and_the_next_try_completes_it(simulate, tmp_path, ending, loop,
     # What is complete is whole, and stays.
     folder = tmp_path / "out"
     kept = completed(LocalFolder(folder))
-    for state in kept.values():
-        for name, size in state.files.items():
-            assert (folder / name).stat().st_size == size
+    assert_parts_are_whole(folder)
     asked = len(simulator.journal)
     CccPickOutboundNumbersBatchOperator(
         task_id="pick",

@@ -45,9 +45,8 @@ def test_50_000_callees_over_two_workers_one_of_which_is_killed(cluster: Cluster
     assert {each["hostname"] for each in tries if each["map_index"] in lost and each["state"] == "success"} == {
         WORKERS[0]
     }
-    assert "Resuming: earlier tries have finished" in cluster.log_of(
-        "many"
-    )  # what the lost worker had finished was not done again
+    # What the lost worker had finished was not done again.
+    assert "Resuming: earlier tries have finished" in cluster.log_of("many")
     assert cluster.tasks("many", "report")[0]["state"] == "success"
 
 
