@@ -33,7 +33,7 @@ def _cost(candidates: int, calls: int) -> float:
     """
     from airflow_provider_ccc.client.credentials import AccessKey, StaticCredentials
     from airflow_provider_ccc.client.endpoint import parse_endpoint
-    from airflow_provider_ccc.client.operations import PickOutboundNumbers
+    from airflow_provider_ccc.client.operations_2017 import PickOutboundNumbers
     from airflow_provider_ccc.client.protocol import CccProtocol
 
     protocol = CccProtocol(

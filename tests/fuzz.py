@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_ccc.client import operations as v2017
+from airflow_provider_ccc.client import operations_2017 as v2017
 from airflow_provider_ccc.client import operations_2020 as v2020
 from airflow_provider_ccc.client.credentials import AccessKey, StaticCredentials
 from airflow_provider_ccc.client.endpoint import parse_endpoint

@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_ccc.campaign.failures import check_total
-from airflow_provider_ccc.campaign.layout import (
+from airflow_provider_ccc.campaign.output.layout import (
     IDENTITY,
     MANIFEST,
     REPORT,
@@ -21,11 +20,12 @@ from airflow_provider_ccc.campaign.layout import (
     remove_batch,
     remove_parts,
 )
-from airflow_provider_ccc.campaign.output import OnStaleOutput, fingerprint_of, seal
-from airflow_provider_ccc.campaign.parts import Tally, completed
-from airflow_provider_ccc.campaign.ranges import Range
-from airflow_provider_ccc.campaign.storage import Folder, StorageError
-from airflow_provider_ccc.campaign.timeline import Timeline
+from airflow_provider_ccc.campaign.output.output import OnStaleOutput, fingerprint_of, seal
+from airflow_provider_ccc.campaign.output.parts import Tally, completed
+from airflow_provider_ccc.campaign.output.storage import Folder, StorageError
+from airflow_provider_ccc.campaign.output.timeline import Timeline
+from airflow_provider_ccc.campaign.picking.failures import check_total
+from airflow_provider_ccc.campaign.source.ranges import Range
 from airflow_provider_ccc.client.errors import CccParameterError
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """What gives an AccessKey: one that was given, or one that is fetched, and fetched anew before it expires.
 
-The ways of fetching one are in :mod:`~airflow_provider_ccc.client.roles`.
+The ways of fetching one are in :mod:`~airflow_provider_ccc.client.credential_providers`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 An operation checks and normalises its parameters when it is made, so whatever is wrong with them is found before any
 request. The operations themselves are in a module for each version of the API:
-:mod:`~airflow_provider_ccc.client.operations` and :mod:`~airflow_provider_ccc.client.operations_2020`.
+:mod:`~airflow_provider_ccc.client.operations_2017` and :mod:`~airflow_provider_ccc.client.operations_2020`.
 """
 
 from __future__ import annotations

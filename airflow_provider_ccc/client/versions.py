@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from airflow_provider_ccc.client import operations as v2017
+from airflow_provider_ccc.client import operations_2017 as v2017
 from airflow_provider_ccc.client import operations_2020 as v2020
 from airflow_provider_ccc.client.errors import CccParameterError, CccUnexpectedAnswerError
 from airflow_provider_ccc.client.models import Instance, InstanceNumber, Page

@@ -142,7 +142,7 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
     async def call(self, operation: Operation[Answer]) -> Answer:
         """Run any operation, one of the user's own included.
 
-        :param operation: see :mod:`airflow_provider_ccc.client.operations`.
+        :param operation: see :mod:`airflow_provider_ccc.client.operations_2017`.
         :raises CccError: of the class that says what to do about it.
         """
         return await self.retry.call_async(lambda: self.attempt(operation), self.protocol.remedy)

@@ -209,7 +209,7 @@ class CccHook(CccConnectionMixin, HttpHook):
     def call(self, operation: Operation[Answer]) -> Answer:
         """Run any operation, one of the user's own included.
 
-        :param operation: see :mod:`airflow_provider_ccc.client.operations`.
+        :param operation: see :mod:`airflow_provider_ccc.client.operations_2017`.
         :raises CccError: of the class that says what to do about it.
         """
         return self.retry.call(lambda: self._attempt(operation), self.protocol.remedy)

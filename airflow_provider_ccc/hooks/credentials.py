@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_ccc.client.credential_providers import ROLES, Role
 from airflow_provider_ccc.client.credentials import AccessKey, Credentials, FetchedCredentials, StaticCredentials
 from airflow_provider_ccc.client.errors import CccParameterError
-from airflow_provider_ccc.client.roles import ROLES, Role
 from airflow_provider_ccc.compat import mask_secret
 from airflow_provider_ccc.get_provider_info import CONNECTION
 

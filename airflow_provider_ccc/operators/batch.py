@@ -27,9 +27,9 @@ from airflow_provider_ccc.tasks import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_ccc.campaign.output import OnStaleOutput
-    from airflow_provider_ccc.campaign.runner import Runner
-    from airflow_provider_ccc.client.operations import PickOperation
+    from airflow_provider_ccc.campaign.output.output import OnStaleOutput
+    from airflow_provider_ccc.campaign.picking.runner import Runner
+    from airflow_provider_ccc.client.operations_2017 import PickOperation
     from airflow_provider_ccc.compat import Context
     from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 
@@ -39,8 +39,8 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
 
     The pairs go to part files below ``output_path``, and through XCom goes a manifest of counts and names. A retry,
     or the task cleared, goes on after the parts that are complete; a campaign that is complete is not repeated. See
-    :mod:`airflow_provider_ccc.campaign.output` for the files, and :mod:`airflow_provider_ccc.campaign.source` for what
-    is made of empty lines, malformed numbers and duplicates.
+    :mod:`airflow_provider_ccc.campaign.output.output` for the files, and
+    :mod:`airflow_provider_ccc.campaign.source.rows` for what is made of empty lines, malformed numbers and duplicates.
 
     The events of assets among the task's ``outlets`` carry the manifest's counts and the output path as extra.
 
@@ -49,7 +49,7 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         :func:`~airflow_provider_ccc.campaign.source.split_callees`, whose output goes to a sub-folder of its own.
     :param output_path: an absolute local path or an address such as ``s3://aws_default@bucket/campaigns/tonight``
         (templated). Each campaign needs one of its own, and one run at a time owns it: see
-        :mod:`airflow_provider_ccc.campaign.ownership`.
+        :mod:`airflow_provider_ccc.campaign.output.ownership`.
     :param candidate_numbers: the company's own numbers to choose from (templated), without duplicates.
     :param skill_group_ids: the skill groups whose numbers to choose from (templated), without duplicates. Give either
         ``candidate_numbers`` or ``skill_group_ids``, not both.
@@ -157,22 +157,22 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         :raises AirflowFailException: for an error that no retry can fix.
         :raises airflow_provider_ccc.client.errors.CccError: for one that a retry may fix; it goes on where this try
             ended.
-        :raises airflow_provider_ccc.campaign.storage.StorageError: the output cannot be read or written.
+        :raises airflow_provider_ccc.campaign.output.storage.StorageError: the output cannot be read or written.
         """
         # Imported here, because DAG files are parsed often.
-        from airflow_provider_ccc.campaign.failures import MaxFailures
-        from airflow_provider_ccc.campaign.formats import encoder_of
-        from airflow_provider_ccc.campaign.layout import batch_folder
         from airflow_provider_ccc.campaign.merging import make_room, rows_of, unseal
-        from airflow_provider_ccc.campaign.output import Identity, Output
-        from airflow_provider_ccc.campaign.ownership import Owner, owned
-        from airflow_provider_ccc.campaign.progress import Progress
-        from airflow_provider_ccc.campaign.ranges import Range
-        from airflow_provider_ccc.campaign.report import report_link
-        from airflow_provider_ccc.campaign.runner import Limits, Runner, summary
+        from airflow_provider_ccc.campaign.output.formats import encoder_of
+        from airflow_provider_ccc.campaign.output.layout import batch_folder
+        from airflow_provider_ccc.campaign.output.output import Identity, Output
+        from airflow_provider_ccc.campaign.output.ownership import Owner, owned
+        from airflow_provider_ccc.campaign.output.storage import open_folder
+        from airflow_provider_ccc.campaign.picking.failures import MaxFailures
+        from airflow_provider_ccc.campaign.picking.progress import Progress
+        from airflow_provider_ccc.campaign.picking.runner import Limits, Runner, summary
+        from airflow_provider_ccc.campaign.report.report import report_link
         from airflow_provider_ccc.campaign.source import open_source
-        from airflow_provider_ccc.campaign.storage import open_folder
-        from airflow_provider_ccc.client.operations import PickOutboundNumbers
+        from airflow_provider_ccc.campaign.source.ranges import Range
+        from airflow_provider_ccc.client.operations_2017 import PickOutboundNumbers
         from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 
         self.refuse_to_show_numbers(context)
@@ -273,7 +273,7 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         return self._end(context, manifest, link)
 
     def _end(self, context: Context, manifest: dict[str, Any], link: str) -> dict[str, Any]:
-        from airflow_provider_ccc.campaign.progress import outcome
+        from airflow_provider_ccc.campaign.picking.progress import outcome
 
         self.log.info("%s", outcome(manifest))
         note(context, REPORT_URL, link)

@@ -53,14 +53,14 @@ class CccMergeManifestsOperator(CccLineageMixin, BaseOperator):
         :returns: the manifest of the whole campaign.
         :raises AirflowFailException: a batch is missing or is of another campaign, or all batches together have more
             failures than the batch operator's ``max_failures`` allows.
-        :raises airflow_provider_ccc.campaign.storage.StorageError: a manifest cannot be read or written.
+        :raises airflow_provider_ccc.campaign.output.storage.StorageError: a manifest cannot be read or written.
         """
         # Imported here, because DAG files are parsed often.
         from airflow_provider_ccc.campaign.merging import merge_manifests
-        from airflow_provider_ccc.campaign.ownership import Owner, owned
-        from airflow_provider_ccc.campaign.progress import outcome
-        from airflow_provider_ccc.campaign.report import report_link
-        from airflow_provider_ccc.campaign.storage import open_folder
+        from airflow_provider_ccc.campaign.output.ownership import Owner, owned
+        from airflow_provider_ccc.campaign.output.storage import open_folder
+        from airflow_provider_ccc.campaign.picking.progress import outcome
+        from airflow_provider_ccc.campaign.report.report import report_link
 
         with permanent_errors_end_the_task():
             link = report_link(self.report, self.output_url)

@@ -26,7 +26,7 @@ from airflow_provider_ccc.simulator.faults import Fault, Faults
 from airflow_provider_ccc.simulator.gateway import Gateway, answer_format
 from airflow_provider_ccc.simulator.keys import Keys
 from airflow_provider_ccc.simulator.metadata import CREDENTIALS_PATH, Metadata
-from airflow_provider_ccc.simulator.operations import OPERATIONS
+from airflow_provider_ccc.simulator.registry import OPERATIONS
 from airflow_provider_ccc.simulator.signatures import signature_of
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ class Simulator:
         except ClientDisconnect:
             return
         if request.method == "GET" and not ("Action" in request.parameters or "authorization" in request.headers):
-            await self.send(send, page.render(self, scope))
+            shown = page.Shown(self.settings, self.account, self.sts, self.actions, self.codes)
+            await self.send(send, page.render(shown, scope))
             return
         signature = signature_of(request)
         answer, fault = self._decide(request, signature)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
@@ -15,15 +16,16 @@ from starlette.datastructures import Headers
 
 from airflow_provider_ccc.simulator.answers import Answer
 from airflow_provider_ccc.simulator.metadata import ROLE
-from airflow_provider_ccc.simulator.operations import OPERATIONS
+from airflow_provider_ccc.simulator.registry import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from starlette.types import Scope
 
-    from airflow_provider_ccc.simulator.app import Simulator
     from airflow_provider_ccc.simulator.instances import Account, Instance
+    from airflow_provider_ccc.simulator.settings import SimulatorSettings
+    from airflow_provider_ccc.simulator.sts import Sts
 
 _TEMPLATE = Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
@@ -31,36 +33,51 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.AS
 _PORT = re.compile(r":\d+$")
 
 
-def render(simulator: Simulator, scope: Scope) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the page shows.
+
+    :param actions: requests by the operation's name.
+    :param codes: answers by the API's code.
+    """
+
+    settings: SimulatorSettings
+    account: Account
+    sts: Sts
+    actions: Mapping[str, int]
+    codes: Mapping[str, int]
+
+
+def render(shown: Shown, scope: Scope) -> Answer:
     """Render the page.
 
-    :param simulator: what it is about.
+    :param shown: what it shows.
     :param scope: the request's; the page shows the address that the browser used.
     """
-    settings = simulator.settings
+    settings = shown.settings
     base_url = f"http://{_host(scope)}"
-    instances = simulator.account.instances
+    instances = shown.account.instances
     body = _TEMPLATE.substitute(
         base_url=escape(base_url),
-        connections="\n".join(f"<pre>{escape(line)}</pre>" for line in _connections(simulator, base_url)),
+        connections="\n".join(f"<pre>{escape(line)}</pre>" for line in _connections(shown, base_url)),
         operations="".join(
             f"<h3>Version {escape(version)}</h3><p>{_list(operations)}</p>"
             for version, operations in OPERATIONS.items()
         ),
-        instances="".join(_instance(simulator.account, instance) for instance in instances.values()) or "<p>None.</p>",
+        instances="".join(_instance(shown.account, instance) for instance in instances.values()) or "<p>None.</p>",
         access_key_id=escape(settings.access_key_id),
         access_key_secret=escape(settings.access_key_secret),
         security_token=f"<code>{escape(settings.security_token)}</code>" if settings.security_token else "none",
         sts=f"{settings.sts_seconds} s at most" if settings.sts_seconds else "an hour, or as asked for",
-        sts_operations=_list(simulator.sts.operations),
-        issued=simulator.sts.issued,
+        sts_operations=_list(shown.sts.operations),
+        issued=shown.sts.issued,
         ram_role=escape(ROLE),
         qps=f"{settings.qps} requests a second" if settings.qps else "no limit",
         latency=f"{settings.latency_ms:g} ms",
         fault_rate=f"{settings.fault_rate:g}",
         seed=settings.seed,
-        actions=_counts(simulator.actions),
-        codes=_counts(simulator.codes),
+        actions=_counts(shown.actions),
+        codes=_counts(shown.codes),
     )
     return Answer(200, "OK", body.encode(), "HTML")
 
@@ -74,12 +91,12 @@ def _host(scope: Scope) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _connections(simulator: Simulator, base_url: str) -> Iterator[str]:
+def _connections(shown: Shown, base_url: str) -> Iterator[str]:
     """Give the shell's lines that make the Airflow connection: as JSON, and as a URI."""
-    settings = simulator.settings
+    settings = shown.settings
     extra: dict[str, Any] = {}
-    if simulator.account.instances:
-        extra["instance_id"] = next(iter(simulator.account.instances))
+    if shown.account.instances:
+        extra["instance_id"] = next(iter(shown.account.instances))
     if settings.security_token:
         extra["security_token"] = settings.security_token
     connection = {

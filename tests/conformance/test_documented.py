@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from airflow_provider_ccc.client import errors
-from airflow_provider_ccc.client import operations as v2017
+from airflow_provider_ccc.client import operations_2017 as v2017
 from airflow_provider_ccc.client import operations_2020 as v2020
 from airflow_provider_ccc.client.answers import Tree
 from airflow_provider_ccc.client.operation import Operation

@@ -27,7 +27,7 @@ from airflow_provider_ccc.client import signers, signing
 from airflow_provider_ccc.client.credentials import AccessKey
 from airflow_provider_ccc.client.endpoint import parse_endpoint
 from airflow_provider_ccc.client.errors import CccParameterError
-from airflow_provider_ccc.client.operations import GetInstance, PickOutboundNumbers
+from airflow_provider_ccc.client.operations_2017 import GetInstance, PickOutboundNumbers
 from tests.conformance.cases import PLAIN, PUNCTUATION, Case, random_cases
 from tests.conformance.witnesses import official_authorizations_v3, official_signatures_v1, official_string_to_sign
 from tests.support import fixture

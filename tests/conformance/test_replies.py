@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_ccc.client import operations as v2017
+from airflow_provider_ccc.client import operations_2017 as v2017
 from airflow_provider_ccc.client import operations_2020 as v2020
 from airflow_provider_ccc.client.operation import InstanceOperation, Operation, PickOperation
 from tests.fuzz import DATES, HEADERS, OPERATIONS, STATUSES, VALUES, Mutator, Reply, check, check_remedy, corpus

@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 
-import airflow_provider_ccc.campaign.runner
+import airflow_provider_ccc.campaign.picking.runner
 import airflow_provider_ccc.hooks.ccc  # noqa: F401 - what execute imports, so that the time after "running" is its own
 from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperator
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import psutil
 
-from airflow_provider_ccc.campaign.parts import completed
-from airflow_provider_ccc.campaign.storage import LocalFolder
+from airflow_provider_ccc.campaign.output.parts import completed
+from airflow_provider_ccc.campaign.output.storage import LocalFolder
 from tests.system.components import RunningAirflow
 
 CALLEES = 1200

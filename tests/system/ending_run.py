@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 
-import airflow_provider_ccc.campaign.runner
+import airflow_provider_ccc.campaign.picking.runner
 import airflow_provider_ccc.hooks.ccc
 from airflow_provider_ccc.compat import AIRFLOW
 from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperator
@@ -41,7 +41,7 @@ def handle(operator: Heard) -> None:
 
 def main(callees: str, output: str, ending: str, seconds: str, loop: str, qps: str) -> None:
     if loop == "asyncio":
-        airflow_provider_ccc.campaign.runner._loop_factory = lambda: None
+        airflow_provider_ccc.campaign.picking.runner._loop_factory = lambda: None
     operator = Heard(
         task_id="pick",
         callees=callees,

@@ -18,13 +18,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import airflow_provider_ccc.campaign.merging
-import airflow_provider_ccc.campaign.runner
+import airflow_provider_ccc.campaign.picking.runner
 import airflow_provider_ccc.hooks.ccc  # noqa: F401 - what execute imports is here before it is forked
-from airflow_provider_ccc.campaign import ownership
-from airflow_provider_ccc.campaign.layout import MANIFEST, batches_in, part_of
-from airflow_provider_ccc.campaign.ownership import OutputInUseError
+from airflow_provider_ccc.campaign.output import ownership
+from airflow_provider_ccc.campaign.output.layout import MANIFEST, batches_in, part_of
+from airflow_provider_ccc.campaign.output.ownership import OutputInUseError
+from airflow_provider_ccc.campaign.output.storage import Folder, open_folder
 from airflow_provider_ccc.campaign.source import split_callees
-from airflow_provider_ccc.campaign.storage import Folder, open_folder
 from airflow_provider_ccc.operators.ccc import CccMergeManifestsOperator, CccPickOutboundNumbersBatchOperator
 
 CANDIDATES = ["01089767654", "02160664656", "02083332222"]

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from airflow_provider_ccc.client import errors
-from airflow_provider_ccc.client.operations import ListInstancesOfUser
+from airflow_provider_ccc.client.operations_2017 import ListInstancesOfUser
 from airflow_provider_ccc.client.protocol import MAX_ANSWER_BYTES
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.hooks.ccc import CccAsyncHook, CccHook

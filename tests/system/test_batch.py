@@ -16,8 +16,8 @@ from urllib.parse import parse_qs
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, Asset
 
-from airflow_provider_ccc.campaign import outage
-from airflow_provider_ccc.campaign.storage import LocalFolder
+from airflow_provider_ccc.campaign.output.storage import LocalFolder
+from airflow_provider_ccc.campaign.picking import outage
 from airflow_provider_ccc.client.errors import CccTransientError
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.hooks import aio

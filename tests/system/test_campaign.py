@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_ccc.campaign import outage
-from airflow_provider_ccc.campaign.parts import completed
+from airflow_provider_ccc.campaign.output.parts import completed
+from airflow_provider_ccc.campaign.output.storage import LocalFolder, StorageError
+from airflow_provider_ccc.campaign.picking import outage
 from airflow_provider_ccc.campaign.source import split_callees
-from airflow_provider_ccc.campaign.storage import LocalFolder, StorageError
 from airflow_provider_ccc.client.errors import CccError
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.endings import StoppedError
@@ -412,7 +412,7 @@ def test_execution_timeout_ends_it(simulate, tmp_path, monkeypatch, own_loop, ma
     """As Airflow's task runner does it: a signal handler that raises in the main thread."""
     simulate(latency_ms=20)
     if own_loop:
-        monkeypatch.setattr("airflow_provider_ccc.campaign.runner._loop_factory", lambda: None)
+        monkeypatch.setattr("airflow_provider_ccc.campaign.picking.runner._loop_factory", lambda: None)
     operator = CccPickOutboundNumbersBatchOperator(
         task_id="pick",
         callees=write_callees(tmp_path / "c.csv", 20_000),

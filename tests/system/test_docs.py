@@ -13,13 +13,13 @@ import certifi
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_ccc.campaign.failures import TooManyFailuresError
-from airflow_provider_ccc.campaign.runner import NO_PAIRS
+from airflow_provider_ccc.campaign.picking.failures import TooManyFailuresError
+from airflow_provider_ccc.campaign.picking.runner import NO_PAIRS
 from airflow_provider_ccc.client import errors
+from airflow_provider_ccc.client.credential_providers import ROLES
 from airflow_provider_ccc.client.errors import CccError, CccParameterError, classify
 from airflow_provider_ccc.client.numbers import normalise
 from airflow_provider_ccc.client.retry import _ONCE, _WORTH_ANOTHER_ATTEMPT
-from airflow_provider_ccc.client.roles import ROLES
 from airflow_provider_ccc.client.versions import APIS
 from airflow_provider_ccc.get_provider_info import CONNECTION
 from airflow_provider_ccc.hooks.ccc import CccHook

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_ccc.campaign.parts import completed
-from airflow_provider_ccc.campaign.storage import LocalFolder
+from airflow_provider_ccc.campaign.output.parts import completed
+from airflow_provider_ccc.campaign.output.storage import LocalFolder
 from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperator
 from tests.system.ended import assert_parts_are_whole, lives
 from tests.system.ending_run import CANDIDATES, PART_SIZE

@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_ccc.client import errors
-from airflow_provider_ccc.client.operations import CheckNumberAvaliable, GetNumberRegionInfo, PickLocalNumber
+from airflow_provider_ccc.client.operations_2017 import CheckNumberAvaliable, GetNumberRegionInfo, PickLocalNumber
 from airflow_provider_ccc.hooks.ccc import CccAsyncHook, CccHook
 from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperator, CccPickOutboundNumbersOperator
 from airflow_provider_ccc.sensors.ccc import CccInstanceHealthSensor

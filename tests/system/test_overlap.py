@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_ccc.campaign.storage import open_folder
+from airflow_provider_ccc.campaign.output.storage import open_folder
 from tests.support import INSTANCE_ID
 from tests.system import overlap_run
 from tests.system.distributed.services import ObjectStore

@@ -14,10 +14,10 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_ccc import compat
-from airflow_provider_ccc.campaign.parts import completed
+from airflow_provider_ccc.campaign.output.parts import completed
+from airflow_provider_ccc.campaign.output.storage import LocalFolder, StorageError
+from airflow_provider_ccc.campaign.output.timeline import Timeline
 from airflow_provider_ccc.campaign.source import split_callees
-from airflow_provider_ccc.campaign.storage import LocalFolder, StorageError
-from airflow_provider_ccc.campaign.timeline import Timeline
 from airflow_provider_ccc.endings import StoppedError
 from airflow_provider_ccc.links.ccc import CccReportLink
 from airflow_provider_ccc.operators.ccc import CccMergeManifestsOperator, CccPickOutboundNumbersBatchOperator

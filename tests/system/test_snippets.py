@@ -18,8 +18,8 @@ from airflow.providers.common.compat.sdk import DAG, BaseOperator, Connection
 
 from airflow_provider_ccc import __version__
 from airflow_provider_ccc.cli import COMMANDS
+from airflow_provider_ccc.client.credential_providers import ROLES
 from airflow_provider_ccc.client.credentials import FetchedCredentials
-from airflow_provider_ccc.client.roles import ROLES
 from airflow_provider_ccc.compat import AIRFLOW
 from airflow_provider_ccc.hooks.ccc import CccHook
 from airflow_provider_ccc.hooks.settings import ConnectionSettings

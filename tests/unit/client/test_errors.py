@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from airflow_provider_ccc.campaign.ownership import OutputInUseError
+from airflow_provider_ccc.campaign.output.ownership import OutputInUseError
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.errors import CccError, CccParameterError, classify
 from tests.support import fixture

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_ccc.client import errors, signing
 from airflow_provider_ccc.client.credentials import AccessKey, StaticCredentials
 from airflow_provider_ccc.client.endpoint import parse_endpoint
-from airflow_provider_ccc.client.operations import (
+from airflow_provider_ccc.client.operations_2017 import (
     GetInstance,
     ListInstancesOfUser,
     ListPhoneNumbers,

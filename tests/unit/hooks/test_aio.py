@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from airflow_provider_ccc.client import errors
-from airflow_provider_ccc.client.operations import Operation
+from airflow_provider_ccc.client.operations_2017 import Operation
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.hooks import aio
 from airflow_provider_ccc.hooks.ccc import CccAsyncHook, CccHook

@@ -12,7 +12,7 @@ import requests_mock
 from urllib3.exceptions import LocationParseError, MaxRetryError, NameResolutionError
 
 from airflow_provider_ccc.client import errors
-from airflow_provider_ccc.client.operations import Operation
+from airflow_provider_ccc.client.operations_2017 import Operation
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.get_provider_info import CONNECTION
 from airflow_provider_ccc.hooks.ccc import CccHook

@@ -7,6 +7,7 @@ import sys
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
+from airflow_provider_ccc.client.credential_providers import ROLES, _problem
 from airflow_provider_ccc.client.credentials import AccessKey, FetchedCredentials, StaticCredentials
 from airflow_provider_ccc.client.errors import (
     CccCredentialsError,
@@ -14,7 +15,6 @@ from airflow_provider_ccc.client.errors import (
     CccPermissionError,
     CccTransientError,
 )
-from airflow_provider_ccc.client.roles import ROLES, _problem
 from airflow_provider_ccc.get_provider_info import CONNECTION
 from airflow_provider_ccc.hooks.credentials import _KINDS, credentials_of
 

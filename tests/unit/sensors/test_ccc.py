@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.models import Instance, InstanceNumber
-from airflow_provider_ccc.client.operations import GetInstanceState, ListPhoneNumbers
+from airflow_provider_ccc.client.operations_2017 import GetInstanceState, ListPhoneNumbers
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.hooks.ccc import CccHook
 from airflow_provider_ccc.sensors.ccc import CccInstanceHealthSensor

@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from airflow_provider_ccc.simulator.operations import OPERATIONS
+from airflow_provider_ccc.simulator.registry import OPERATIONS
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
 
 INSTANCE_ID = "9cfad875-6260-4a53-ab6e-b13e3fb31f7d"

@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from airflow_provider_ccc.simulator.operations import OPERATIONS
+from airflow_provider_ccc.simulator.registry import OPERATIONS
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
 
 DOMAIN_NAME = "ccc-demo"

@@ -8,7 +8,7 @@ import shlex
 import pytest
 import requests
 
-from airflow_provider_ccc.simulator.operations import OPERATIONS
+from airflow_provider_ccc.simulator.registry import OPERATIONS
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
 
 NASTY = "<script>'\"&"

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from airflow_provider_ccc.simulator.instances import DescriptionError
-from airflow_provider_ccc.simulator.operations import OPERATIONS, Operation
+from airflow_provider_ccc.simulator.registry import OPERATIONS, Operation
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
 
 

@@ -10,7 +10,7 @@ import sys
 import pyarrow.parquet
 import pytest
 
-from airflow_provider_ccc.campaign.formats import PairRow, encoder_of
+from airflow_provider_ccc.campaign.output.formats import PairRow, encoder_of
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.models import PhoneNumber
 

@@ -24,8 +24,8 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_ccc.campaign import source as source_module
 from airflow_provider_ccc.campaign.source import Row, Survey, open_source, split_callees
+from airflow_provider_ccc.campaign.source import rows as source_module
 from airflow_provider_ccc.client.errors import CccParameterError
 from tests.versions import attach, store_of
 

@@ -5,7 +5,7 @@ import random
 import msgspec
 import pytest
 
-from airflow_provider_ccc.campaign.timeline import MOST_BUCKETS, PAUSE, Span, Timeline
+from airflow_provider_ccc.campaign.output.timeline import MOST_BUCKETS, PAUSE, Span, Timeline
 
 START = 1_700_000_000.0
 

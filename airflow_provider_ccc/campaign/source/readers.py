@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from airflow_provider_ccc.campaign.files import BrokenZstdError, Layout, LocalFile, ZstdStream
+from airflow_provider_ccc.campaign.source.files import BrokenZstdError, Layout, LocalFile, ZstdStream
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.privacy import excerpt
 

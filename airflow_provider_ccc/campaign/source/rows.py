@@ -33,25 +33,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from airflow_provider_ccc.campaign.files import FORMATS, Layout, LocalFile, readable
-from airflow_provider_ccc.campaign.ranges import Bitmap, Range, cut
-from airflow_provider_ccc.campaign.readers import MISSING, ListReader, Reader, listed, open_reader
+from airflow_provider_ccc.campaign.source.paths import address_of, is_path, layout_of, open_file
+from airflow_provider_ccc.campaign.source.ranges import Bitmap, Range, cut
+from airflow_provider_ccc.campaign.source.readers import MISSING, ListReader, Reader, listed
 from airflow_provider_ccc.client.checks import integer
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.numbers import normalise
 from airflow_provider_ccc.client.privacy import excerpt
-
-_COPIED_AT_ONCE = 1 << 20
 
 
 @dataclass(slots=True)
@@ -138,12 +132,12 @@ def open_source(
     if isinstance(callees, Mapping):
         part = Range.load(callees)
         _refuse_other_settings(part, column=column, format=format, encoding=encoding)
-        with _open_file(part.path, part.column, part.format, part.encoding) as (reader, name):
+        with open_file(part.path, part.column, part.format, part.encoding) as (reader, name):
             yield _ranged(part, reader, name)
         return
     _check_column(column)
     if is_path(callees):
-        with _open_file(callees, column, format, encoding) as (reader, name):
+        with open_file(callees, column, format, encoding) as (reader, name):
             yield _surveyed(reader, column, name)
         return
     if isinstance(callees, (bytes, Set)) or not isinstance(callees, Iterable):
@@ -175,15 +169,15 @@ def split_callees(
         raise CccParameterError(
             "callees", "only a file can be split; write the callees to one, or give the list to the operator as it is"
         )
-    with _open_file(callees, column, format, encoding) as (reader, name):
+    with open_file(callees, column, format, encoding) as (reader, name):
         found = _examine(reader, column, name)
         fingerprint = _fingerprint(reader, column)
     spans = list(cut(found.rows, batch_size))
     return [
         Range(
-            path=_address(callees),
+            path=address_of(callees),
             column=column,
-            format=_layout(callees, format).format,
+            format=layout_of(callees, format).format,
             encoding=encoding,
             start=start,
             stop=stop,
@@ -312,77 +306,3 @@ def _refuse_other_settings(part: Range, **given: str | None) -> None:
         if value not in (default[name], getattr(part, name)):
             parameter = "callee_column" if name == "column" else f"callees_{name}"
             raise CccParameterError(parameter, "is not what the file was split with; give it to split_callees")
-
-
-def is_path(value: object) -> bool:
-    """Say whether something is a path, or text."""
-    # ObjectStoragePath is an os.PathLike in some versions of Airflow only.
-    return isinstance(value, (str, os.PathLike)) or hasattr(value, "protocol")
-
-
-def names_a_file(callees: object) -> bool:
-    """Say whether callees are certainly the path of a file, which can be shown, and no numbers written as text."""
-    text = str(callees) if is_path(callees) else ""
-    is_address = "://" in text and text.partition("://")[0].isalnum()
-    try:
-        return text.startswith("/") or is_address or Layout.of(text, None) is not None
-    except CccParameterError:  # it is one, if of a kind that cannot be read
-        return True
-
-
-def _address(path: Any) -> str:
-    """Write a path so that another worker finds the same file."""
-    text = str(path)
-    return text if "://" in text else str(Path(text).absolute())
-
-
-def _layout(path: Any, format: str | None) -> Layout:
-    """Tell how a file is written, and refuse text that is no path."""
-    text = str(path)
-    if text and "://" not in text and Path(text).is_dir():
-        raise CccParameterError("callees", f"{text} is a folder; give the path of a file")
-    if not any(character.isalpha() or character in "/\\" for character in text):
-        raise CccParameterError("callees", "is text but no path; give a list of numbers, or the path of a file")
-    if layout := Layout.of(text, format):
-        return layout
-    if text.lstrip().startswith(("[", "(", "{")):
-        raise CccParameterError(
-            "callees",
-            "is a list written as text; a template that makes one needs render_template_as_native_obj=True on its DAG",
-        )
-    raise CccParameterError(
-        "callees_format", f"is needed, as the name {excerpt(text)!r} does not say: {', '.join(FORMATS)}"
-    )
-
-
-@contextmanager
-def _open_file(path: Any, column: str, format: str | None, encoding: str) -> Iterator[tuple[Reader, str]]:
-    """Open a file here or elsewhere; give its reader, and its name without folders, for logs."""
-    layout = _layout(path, format)
-    # A text with a suffix that says what it is can be shown; any other may be numbers.
-    shown = str(path) if Layout.of(str(path), None) else excerpt(str(path))
-    with _on_this_machine(path, shown) as local:
-        yield open_reader(LocalFile(local, shown), layout, column, encoding), shown.rpartition("/")[2]
-
-
-@contextmanager
-def _on_this_machine(path: Any, shown: str) -> Iterator[Path]:
-    """Give a local file's path, or that of a copy."""
-    if not hasattr(path, "protocol"):
-        if "://" not in str(path):
-            yield Path(path)
-            return
-        from airflow_provider_ccc.compat import ObjectStoragePath
-
-        with readable(shown):
-            path = ObjectStoragePath(str(path))
-    if path.protocol in ("", "file", "local"):
-        yield Path(path.path)
-        return
-    # A file without a name: phone numbers must not stay behind, not even where the process is killed.
-    with tempfile.TemporaryFile() as copy:
-        # An open download could not be held for as long as a campaign runs.
-        with readable(shown), path.fs.open(path.path, "rb") as there:
-            shutil.copyfileobj(there, copy, _COPIED_AT_ONCE)
-            copy.flush()
-        yield Path(f"/proc/self/fd/{copy.fileno()}")  # each opening of it begins at its start

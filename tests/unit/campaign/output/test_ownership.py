@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from airflow_provider_ccc.campaign import ownership
-from airflow_provider_ccc.campaign.ownership import OutputInUseError, OutputTakenError, Owner, owned
-from airflow_provider_ccc.campaign.storage import LocalFolder
+from airflow_provider_ccc.campaign.output import ownership
+from airflow_provider_ccc.campaign.output.ownership import OutputInUseError, OutputTakenError, Owner, owned
+from airflow_provider_ccc.campaign.output.storage import LocalFolder
 
 
 def owner(run: str = "r1", task: str = "pick", tried: int = 1, mapped: int | None = -1) -> Owner:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from airflow_provider_ccc.campaign.storage import Folder, StorageError
+from airflow_provider_ccc.campaign.output.storage import Folder, StorageError
 
 IDENTITY = "_campaign.json"
 MANIFEST = "_manifest.json"

@@ -25,8 +25,8 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_ccc.campaign.layout import OWNERS
-from airflow_provider_ccc.campaign.storage import Folder, StorageError
+from airflow_provider_ccc.campaign.output.layout import OWNERS
+from airflow_provider_ccc.campaign.output.storage import Folder, StorageError
 from airflow_provider_ccc.client.errors import CccError
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_ccc.client.errors import CccParameterError, CccUnexpectedAnswerError, CccUnreadableAnswerError
 from airflow_provider_ccc.client.models import Available, NumbersAvailable, PhoneNumber
-from airflow_provider_ccc.client.operations import (
+from airflow_provider_ccc.client.operations_2017 import (
     CheckNumberAvaliable,
     GetInstance,
     GetInstanceState,

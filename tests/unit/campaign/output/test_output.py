@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from airflow_provider_ccc.campaign.output import Identity, Output, fingerprint_of
-from airflow_provider_ccc.campaign.parts import FailedRow, Part, SkippedRow
-from airflow_provider_ccc.campaign.storage import LocalFolder, StorageError
+from airflow_provider_ccc.campaign.output.output import Identity, Output, fingerprint_of
+from airflow_provider_ccc.campaign.output.parts import FailedRow, Part, SkippedRow
+from airflow_provider_ccc.campaign.output.storage import LocalFolder, StorageError
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.models import DialNumberPair, PhoneNumber
 

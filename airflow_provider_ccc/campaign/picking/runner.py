@@ -15,11 +15,11 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-from airflow_provider_ccc.campaign.failures import Failures, MaxFailures, failed_row
-from airflow_provider_ccc.campaign.outage import EITHERS_FAULT, Outage
-from airflow_provider_ccc.campaign.output import Output
-from airflow_provider_ccc.campaign.parts import FailedRow, Part, SkippedRow, Tally
-from airflow_provider_ccc.campaign.progress import Progress
+from airflow_provider_ccc.campaign.output.output import Output
+from airflow_provider_ccc.campaign.output.parts import FailedRow, Part, SkippedRow, Tally
+from airflow_provider_ccc.campaign.picking.failures import Failures, MaxFailures, failed_row
+from airflow_provider_ccc.campaign.picking.outage import EITHERS_FAULT, Outage
+from airflow_provider_ccc.campaign.picking.progress import Progress
 from airflow_provider_ccc.campaign.source import Row, Source
 from airflow_provider_ccc.client.errors import (
     CccError,
@@ -29,7 +29,7 @@ from airflow_provider_ccc.client.errors import (
     CccUnexpectedAnswerError,
 )
 from airflow_provider_ccc.client.models import PickedNumbers
-from airflow_provider_ccc.client.operations import Operation, PickOperation
+from airflow_provider_ccc.client.operations_2017 import Operation, PickOperation
 from airflow_provider_ccc.client.pacing import Gate, Pacer
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.endings import StoppedError

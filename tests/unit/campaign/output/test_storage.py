@@ -11,7 +11,7 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_ccc.campaign.storage import LocalFolder, ObjectFolder, StorageError, open_folder
+from airflow_provider_ccc.campaign.output.storage import LocalFolder, ObjectFolder, StorageError, open_folder
 from airflow_provider_ccc.client.errors import CccParameterError
 from tests.versions import attach
 

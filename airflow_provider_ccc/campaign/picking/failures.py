@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from airflow_provider_ccc.campaign.formats import encode_lines
-from airflow_provider_ccc.campaign.layout import MALFORMED
-from airflow_provider_ccc.campaign.parts import FailedRow
+from airflow_provider_ccc.campaign.output.formats import encode_lines
+from airflow_provider_ccc.campaign.output.layout import MALFORMED
+from airflow_provider_ccc.campaign.output.parts import FailedRow
+from airflow_provider_ccc.campaign.output.storage import Folder
 from airflow_provider_ccc.campaign.source import Row, Source
-from airflow_provider_ccc.campaign.storage import Folder
 from airflow_provider_ccc.client.errors import CccError, CccParameterError
 
 #: So many failures are described in an error.

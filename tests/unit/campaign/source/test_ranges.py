@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_ccc.campaign.ranges import Bitmap, Range, cut
+from airflow_provider_ccc.campaign.source.ranges import Bitmap, Range, cut
 from airflow_provider_ccc.client.errors import CccParameterError
 
 GOOD = {

@@ -14,9 +14,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_ccc.campaign import readers
-from airflow_provider_ccc.campaign.files import Layout, LocalFile, ZstdStream, readable
-from airflow_provider_ccc.campaign.readers import MISSING, ListReader, open_reader
+from airflow_provider_ccc.campaign.source import readers
+from airflow_provider_ccc.campaign.source.files import Layout, LocalFile, ZstdStream, readable
+from airflow_provider_ccc.campaign.source.readers import MISSING, ListReader, open_reader
 from airflow_provider_ccc.client.errors import CccParameterError
 
 NUMBER = "13800138000"

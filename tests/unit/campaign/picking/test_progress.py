@@ -6,8 +6,8 @@ import re
 import pytest
 from airflow.providers.common.compat.sdk import Stats
 
-from airflow_provider_ccc.campaign import progress as progress_module
-from airflow_provider_ccc.campaign.progress import Progress, _duration
+from airflow_provider_ccc.campaign.picking import progress as progress_module
+from airflow_provider_ccc.campaign.picking.progress import Progress, _duration
 
 
 class Clock:

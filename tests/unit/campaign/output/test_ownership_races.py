@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_provider_ccc.campaign import ownership
-from airflow_provider_ccc.campaign.ownership import Claim, OutputInUseError, OutputTakenError, owned
-from airflow_provider_ccc.campaign.storage import LocalFolder, StorageError
-from tests.unit.campaign.test_ownership import age, newest, owner
-from tests.unit.campaign.test_storage import objects
+from airflow_provider_ccc.campaign.output import ownership
+from airflow_provider_ccc.campaign.output.ownership import Claim, OutputInUseError, OutputTakenError, owned
+from airflow_provider_ccc.campaign.output.storage import LocalFolder, StorageError
+from tests.unit.campaign.output.test_ownership import age, newest, owner
+from tests.unit.campaign.output.test_storage import objects
 
 
 @pytest.fixture(autouse=True)

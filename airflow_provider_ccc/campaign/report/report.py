@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_ccc.campaign import charts
-from airflow_provider_ccc.campaign.layout import REPORT
-from airflow_provider_ccc.campaign.storage import Folder
-from airflow_provider_ccc.campaign.timeline import Timeline
+from airflow_provider_ccc.campaign.output.layout import REPORT
+from airflow_provider_ccc.campaign.output.storage import Folder
+from airflow_provider_ccc.campaign.output.timeline import Timeline
+from airflow_provider_ccc.campaign.report import charts
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.privacy import hide_numbers, shorten

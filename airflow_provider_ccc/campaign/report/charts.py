@@ -17,7 +17,7 @@ from html import escape
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_ccc.campaign.timeline import Span
+from airflow_provider_ccc.campaign.output.timeline import Span
 from airflow_provider_ccc.client.errors import CccParameterError
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_ccc.campaign import charts
-from airflow_provider_ccc.campaign.charts import bars, clock, throughput
-from airflow_provider_ccc.campaign.report import render, report_link
-from airflow_provider_ccc.campaign.timeline import Timeline
+from airflow_provider_ccc.campaign.output.timeline import Timeline
+from airflow_provider_ccc.campaign.report import charts
+from airflow_provider_ccc.campaign.report.charts import bars, clock, throughput
+from airflow_provider_ccc.campaign.report.report import render, report_link
 from airflow_provider_ccc.client.errors import CccParameterError
 
 START = 1_700_000_000.0
@@ -302,7 +302,7 @@ def test_what_is_no_report_and_no_address_of_one(report, output_url, says):
 
 @pytest.mark.parametrize("label", ["x" * 500, "省" * 100])
 def test_a_long_label_leaves_room_for_its_bar(label):
-    from airflow_provider_ccc.campaign import charts
+    from airflow_provider_ccc.campaign.report import charts
 
     drawn = charts.bars("Pairs", [(label, 3, 1), ("short", 2, 2)])
     assert label not in drawn

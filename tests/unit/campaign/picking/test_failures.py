@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_ccc.campaign.failures import Failures, MaxFailures, TooManyFailuresError, check_total
-from airflow_provider_ccc.campaign.parts import FailedRow
+from airflow_provider_ccc.campaign.output.parts import FailedRow
+from airflow_provider_ccc.campaign.output.storage import open_folder
+from airflow_provider_ccc.campaign.picking.failures import Failures, MaxFailures, TooManyFailuresError, check_total
 from airflow_provider_ccc.campaign.source import open_source
-from airflow_provider_ccc.campaign.storage import open_folder
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.tasks import rendered_number
 

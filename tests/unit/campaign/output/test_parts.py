@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from airflow_provider_ccc.campaign import layout, parts
-from airflow_provider_ccc.campaign.formats import encoder_of
-from airflow_provider_ccc.campaign.parts import Cuts, FailedRow, Part, SkippedRow, Tally
-from airflow_provider_ccc.campaign.storage import LocalFolder, StorageError
-from airflow_provider_ccc.campaign.timeline import Timeline
+from airflow_provider_ccc.campaign.output import layout, parts
+from airflow_provider_ccc.campaign.output.formats import encoder_of
+from airflow_provider_ccc.campaign.output.parts import Cuts, FailedRow, Part, SkippedRow, Tally
+from airflow_provider_ccc.campaign.output.storage import LocalFolder, StorageError
+from airflow_provider_ccc.campaign.output.timeline import Timeline
 from airflow_provider_ccc.client.models import DialNumberPair, PhoneNumber
 
 BEIJING = PhoneNumber("01089767654", "北京", "北京")

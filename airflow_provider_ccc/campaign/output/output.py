@@ -27,8 +27,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from airflow_provider_ccc.campaign.formats import encoder_of
-from airflow_provider_ccc.campaign.layout import (
+from airflow_provider_ccc.campaign.output.formats import encoder_of
+from airflow_provider_ccc.campaign.output.layout import (
     IDENTITY,
     MALFORMED,
     MANIFEST,
@@ -41,11 +41,19 @@ from airflow_provider_ccc.campaign.layout import (
     remove_batch,
     remove_parts,
 )
-from airflow_provider_ccc.campaign.parts import Cuts, Part, State, Tally, completed, fingerprint_of_rows, write_new
-from airflow_provider_ccc.campaign.report import write_report
+from airflow_provider_ccc.campaign.output.parts import (
+    Cuts,
+    Part,
+    State,
+    Tally,
+    completed,
+    fingerprint_of_rows,
+    write_new,
+)
+from airflow_provider_ccc.campaign.output.storage import Folder, StorageError
+from airflow_provider_ccc.campaign.output.timeline import Timeline
+from airflow_provider_ccc.campaign.report.report import write_report
 from airflow_provider_ccc.campaign.source import Row
-from airflow_provider_ccc.campaign.storage import Folder, StorageError
-from airflow_provider_ccc.campaign.timeline import Timeline
 from airflow_provider_ccc.client.errors import CccError, CccParameterError
 from airflow_provider_ccc.client.privacy import hide_numbers
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_ccc.campaign.formats import Encode, PairRow, encode_lines
-from airflow_provider_ccc.campaign.layout import STATES, file_name
-from airflow_provider_ccc.campaign.storage import Folder, StorageError
-from airflow_provider_ccc.campaign.timeline import Timeline
+from airflow_provider_ccc.campaign.output.formats import Encode, PairRow, encode_lines
+from airflow_provider_ccc.campaign.output.layout import STATES, file_name
+from airflow_provider_ccc.campaign.output.storage import Folder, StorageError
+from airflow_provider_ccc.campaign.output.timeline import Timeline
 from airflow_provider_ccc.client.models import DialNumberPair
 
 
