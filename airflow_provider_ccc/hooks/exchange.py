@@ -1,25 +1,41 @@
-"""Exchanges of requests for replies with one host: which connection each takes, and how long it may.
+"""Exchanges of requests for replies with one host, by libcurl on the event loop.
 
-``aiohttp.ClientSession.request`` makes some thirty objects for each call, which costs two thirds of what a campaign's
-call does. Here the requests are ready bytes, all to the same host; so aiohttp opens the connections, with all that may
-take (names, TLS, proxies), and what is sent over them is up to :class:`~airflow_provider_ccc.hooks.wire.Wire`.
+libcurl opens connections and keeps them, speaks TLS and HTTP, and goes through proxies. Its multi interface
+names the sockets and the moment that it waits for, and the event loop watches those:
+https://curl.se/libcurl/c/libcurl-multi.html.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
+import select
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
 
-import aiohttp
-from yarl import URL
+import pycurl
 
-from airflow_provider_ccc import __version__
-from airflow_provider_ccc.client.endpoint import Endpoint
-from airflow_provider_ccc.client.signers import CONTENT_TYPE, SignedRequest
-from airflow_provider_ccc.hooks.wire import Reply, Wire
+from airflow_provider_ccc.client.errors import CccConnectionError, CccError
+from airflow_provider_ccc.client.signers import SignedRequest
+from airflow_provider_ccc.hooks.route import Route
+from airflow_provider_ccc.hooks.transfer import Reply, Transfer
 
-#: An idle connection is not used again after so many seconds: the server may be about to close it.
-_KEEP_ALIVE = 15.0
+#: How long closing may take, in seconds: libcurl waits there for names that are still being resolved.
+_LAST_MOMENT = 1.0
+
+
+@dataclass(slots=True)
+class _Connection:
+    """A connection that libcurl opened.
+
+    :param socket: its number.
+    :param used: whether a request went over it.
+    """
+
+    socket: int
+    used: bool = False
 
 
 class Exchange:
@@ -27,107 +43,166 @@ class Exchange:
 
     Belongs to the event loop that it is made on; :meth:`close` closes its connections.
 
-    :param endpoint: the host.
-    :param tls: which certificates to trust, or ``False`` for no check.
-    :param proxy: an HTTP proxy's URL.
-    :param connect_timeout: seconds for a connection to be opened.
-    :param timeout: seconds for an exchange, opening a connection included; it can take up to a tenth, and at most a
-        second, more.
+    :param route: the way to the host.
+    :param connect_timeout: seconds for a connection to be opened, TLS and a proxy's tunnel included.
+    :param timeout: seconds for an exchange, opening a connection included.
     """
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        *,
-        tls: ssl.SSLContext | bool,
-        proxy: str | None,
-        connect_timeout: float,
-        timeout: float,
-    ) -> None:
+    def __init__(self, route: Route, *, connect_timeout: float, timeout: float) -> None:
         self._loop = asyncio.get_running_loop()
-        self._connector = aiohttp.TCPConnector(limit=0, ssl=tls)
-        self._connect_timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
-        # Tells the connector whom to connect to and through which proxy; it is never sent itself.
-        via = URL(proxy) if proxy else None
-        self._to = aiohttp.ClientRequest("POST", URL(endpoint.url), proxy=via, loop=self._loop)
-        # With TLS the connector has the proxy make a tunnel, and what goes through it is none of the proxy's.
-        self._proxy = None if self._to.is_ssl() else via
-        self._authority = endpoint.authority
-        self._heads: dict[str, bytes] = {}
-        self._timeout = timeout
-        self._idle: list[Wire] = []
-        self._busy: set[Wire] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._route = route
+        self._timeouts = (connect_timeout, timeout)
+        self._idle: list[Transfer] = []
+        self._busy: dict[pycurl.Curl, Transfer] = {}
+        self._watched: dict[int, int] = {}
+        self._connections: dict[tuple[str, int], _Connection] = {}  # by their address on this side
+        self._addresses: dict[int, tuple[str, int]] = {}  # by the socket's number
+        self._timer: asyncio.Handle | None = None
+        self._closed = False
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._wake_in)
 
     async def close(self) -> None:
         """Close all connections; exchanges that are under way fail."""
-        if self._timer is not None:
-            self._timer.cancel()
-        for wire in (*self._idle, *self._busy):
-            wire.close()
-        await self._connector.close()
+        for transfer in tuple(self._busy.values()):
+            self._end(transfer, CccConnectionError("the hook was closed before an answer came"))
+        self._closed = True
+        self._wake_in(-1)
+        for number in tuple(self._watched):
+            self._watch(pycurl.POLL_REMOVE, number)
+        for transfer in self._idle:
+            transfer.curl.close()
+        # In a thread of its own: if a name server does not answer, libcurl waits for it here.
+        closing = asyncio.wrap_future(in_thread(self._multi.close))
+        await asyncio.wait([closing], timeout=_LAST_MOMENT)
 
     async def send(self, request: SignedRequest) -> Reply:
-        """Make one exchange. Redirects are not followed: one would carry the signed form to another host.
+        """Make one exchange. It is made once at most: neither is a redirect followed, nor a request sent again.
 
-        :raises aiohttp.ClientError: as a session of aiohttp would, or one of ``OSError`` and ``ValueError``.
-        :raises TimeoutError: it took too long.
+        :raises CccConnectionError: no whole reply came.
+        :raises CccCertificateError: the server's certificate is not trusted.
+        :raises CccParameterError: a field of the connection is wrong.
         """
-        data = self._head(request) + request.body
-        begun = self._loop.time()
-        wire = self._take(begun) or await self._open()
-        self._busy.add(wire)
-        if self._timer is None:
-            self._look()
+        transfer = self._idle.pop() if self._idle else self._new_transfer()
+        waiter: asyncio.Future[Reply] = self._loop.create_future()
+        transfer.begin(request, waiter)
+        self._busy[transfer.curl] = transfer
+        self._multi.add_handle(transfer.curl)
         try:
-            reply = await wire.send(data, begun)
+            return await waiter
         finally:
-            self._busy.discard(wire)
-            if wire.reusable:
-                wire.since = self._loop.time()
-                self._idle.append(wire)
-            else:
-                wire.close()
-        return reply
+            if transfer.waiter is waiter:  # which was cancelled; or another has the transfer by now
+                self._end(transfer, None)
 
-    def _take(self, now: float) -> Wire | None:
-        """Take the connection that was used last; of those that stand idle for long, most are closed by the server."""
-        while self._idle:
-            wire = self._idle.pop()
-            if wire.reusable and now - wire.since < _KEEP_ALIVE:
-                return wire
-            wire.close()
-        return None
+    def _new_transfer(self) -> Transfer:
+        transfer = Transfer(self._route, *self._timeouts)
+        transfer.curl.setopt(pycurl.PREREQFUNCTION, self._may_send)
+        return transfer
 
-    async def _open(self) -> Wire:
-        async with asyncio.timeout(self._timeout):
-            return Wire(await self._connector.connect(self._to, [], self._connect_timeout), self._loop)
+    def _end(self, transfer: Transfer, outcome: Reply | CccError | None) -> None:
+        """Take a transfer from libcurl, which closes its connection if it is not over."""
+        del self._busy[transfer.curl]
+        self._multi.remove_handle(transfer.curl)
+        waiter = transfer.finish()
+        self._idle.append(transfer)
+        if waiter.done():
+            return
+        if isinstance(outcome, CccError):
+            waiter.set_exception(outcome)
+        elif outcome is not None:
+            waiter.set_result(outcome)
 
-    def _look(self) -> None:
-        """Look at all exchanges once in a while, and end those that are overdue: a timer for each costs far more."""
-        overdue = self._loop.time() - self._timeout
-        for wire in tuple(self._busy):
-            if wire.since < overdue:
-                wire.fail(TimeoutError())
-        self._timer = self._loop.call_later(min(1.0, self._timeout / 10), self._look) if self._busy else None
+    # --- what libcurl calls: it must raise nothing, for it would be printed and forgotten ---------------------------
 
-    def _head(self, request: SignedRequest) -> bytes:
-        """Write the request's head; what all requests to one URL begin with is made once."""
-        start = self._heads.get(request.url)
-        if start is None:
-            start = self._heads[request.url] = self._start(request)
-        own = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items()).encode("ascii")
-        return b"%b%bContent-Length: %d\r\n\r\n" % (start, own, len(request.body))
+    def _watch(self, wanted: int, number: int, *_: object) -> None:
+        """Watch a socket for what libcurl wants to know of it."""
+        if self._closed and wanted != pycurl.POLL_REMOVE:
+            return
+        wanted &= pycurl.POLL_INOUT  # POLL_REMOVE becomes nothing
+        watched = self._watched.pop(number, 0)
+        if wanted:
+            self._watched[number] = wanted
+            if wanted & ~watched & pycurl.POLL_OUT:  # as a new one is: a kept one is written to at once
+                self._note_connection(number)
+        for flag, begin, end, event in (
+            (pycurl.POLL_IN, self._loop.add_reader, self._loop.remove_reader, pycurl.CSELECT_IN),
+            (pycurl.POLL_OUT, self._loop.add_writer, self._loop.remove_writer, pycurl.CSELECT_OUT),
+        ):
+            if wanted & ~watched & flag:
+                begin(number, self._act, number, event)
+            elif watched & ~wanted & flag:
+                end(number)
 
-    def _start(self, request: SignedRequest) -> bytes:
-        headers = {
-            "Host": self._authority,
-            "User-Agent": f"airflow-provider-ccc/{__version__} aiohttp/{aiohttp.__version__}",
-            "Accept": "application/json",  # as the other hook asks; signature 3 has no parameter for it
-            "Content-Type": CONTENT_TYPE,
-        }
-        if self._proxy is not None and (auth := aiohttp.BasicAuth.from_url(self._proxy)):
-            headers["Proxy-Authorization"] = auth.encode()
-        target = request.url if self._proxy is not None else URL(request.url, encoded=True).raw_path_qs
-        lines = (f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "")
-        return "\r\n".join(lines).encode("ascii")
+    def _note_connection(self, number: int) -> None:
+        """Note which socket a connection's address belongs to."""
+        borrowed = socket.socket(fileno=number)
+        try:
+            address = borrowed.getsockname()[:2]
+        finally:
+            borrowed.detach()
+        self._connections.pop(self._addresses.get(number, ("", 0)), None)
+        self._addresses[number] = address
+        self._connections[address] = _Connection(number)
+
+    def _may_send(self, _: str, local_address: str, __: int, local_port: int) -> int:
+        """Refuse a kept connection that something came over meanwhile, be it its end: that must answer no request.
+
+        libcurl itself looks at most once a second.
+        """
+        connection = self._connections.get((local_address, local_port))
+        if connection is None:
+            return pycurl.PREREQFUNC_OK
+        if connection.used:
+            look = select.poll()
+            look.register(connection.socket, select.POLLIN)
+            if look.poll(0):
+                return pycurl.PREREQFUNC_ABORT
+        connection.used = True
+        return pycurl.PREREQFUNC_OK
+
+    def _wake_in(self, milliseconds: int) -> None:
+        """Let libcurl go on after a while; below 0: not at all."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if milliseconds >= 0 and not self._closed:
+            # Never from within: libcurl may not be called by what it calls.
+            self._timer = self._loop.call_later(milliseconds / 1000, self._act, pycurl.SOCKET_TIMEOUT, 0)
+
+    # --- what the event loop calls ----------------------------------------------------------------------------------
+
+    def _act(self, number: int, event: int) -> None:
+        """Let libcurl go on, and hand out what is over."""
+        if self._closed:
+            return
+        self._multi.socket_action(number, event)
+        left = 1
+        while left:
+            left, done, failed = self._multi.info_read()
+            for curl in done:
+                transfer = self._busy[curl]
+                self._end(transfer, transfer.reply())
+            for curl, code, text in failed:
+                transfer = self._busy[curl]
+                if code == pycurl.E_ABORTED_BY_CALLBACK:  # nothing was sent: another connection takes it
+                    self._multi.remove_handle(curl)
+                    self._multi.add_handle(curl)
+                else:
+                    self._end(transfer, transfer.reply() if transfer.is_too_long else transfer.error(code, text))
+
+
+def in_thread(call: Callable[[], object]) -> Future[None]:
+    """Call something that blocks, in a thread that nobody waits for: the loop's own would be joined when it closes."""
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    threading.Thread(target=run, name="ccc-hook", daemon=True).start()
+    return done

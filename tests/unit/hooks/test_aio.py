@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import os
-import socket
-import ssl
 import threading
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
-import aiohttp
-import certifi
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.operations_2017 import Operation
@@ -210,17 +202,15 @@ def test_settings_that_were_read_before_are_not_looked_up_again(connection, monk
     assert asyncio.run(main()) is hook.settings.endpoint
 
 
-@pytest.mark.parametrize("blocking", ["_checked", "_prepare_transport"])
-def test_entering_does_not_block_the_loop(connection, monkeypatch, blocking):
-    owner = CccAsyncHook if blocking == "_checked" else aio
-    original = getattr(owner, blocking)
+def test_entering_does_not_block_the_loop(connection, monkeypatch):
+    original = CccAsyncHook._checked
     loop_went_on = threading.Event()
 
     def slow(*arguments):
         assert loop_went_on.wait(30), "the event loop is blocked"
         return original(*arguments)
 
-    monkeypatch.setattr(owner, blocking, slow)
+    monkeypatch.setattr(CccAsyncHook, "_checked", slow)
 
     async def main():
         asyncio.get_running_loop().call_later(0.05, loop_went_on.set)
@@ -267,9 +257,7 @@ def test_calls_outside_of_async_with(connection):
         with pytest.raises(RuntimeError, match="within 'async with"):
             await hook.get_instance()
         async with hook:
-            connector = hook._exchange._connector
-            assert not connector.closed
-        assert connector.closed
+            pass
         with pytest.raises(RuntimeError, match="within 'async with"):
             await hook.get_instance()
 
@@ -277,244 +265,38 @@ def test_calls_outside_of_async_with(connection):
 
 
 def test_connections_are_closed_after_an_error_too(connection):
+    """Of the hook nothing stays open: not its sockets, nor its watching of them."""
     hook = CccAsyncHook()
 
-    connectors = []
+    def sockets():
+        return {link for fd in Path("/proc/self/fd").iterdir() if (link := linked(fd)).startswith("socket:")}
 
-    async def main():
+    opened = []
+
+    async def fails_within(hook):
         async with hook:
-            connectors.append(hook._exchange._connector)
+            await hook.get_instance()
+            opened.append(len(sockets()))
             raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(main())
-    assert connectors[0].closed
+    async def main():
+        async with service(connection, INSTANCE):
+            before = sockets()
+            with pytest.raises(ZeroDivisionError):
+                await fails_within(hook)
+            assert opened[0] > len(before)
+            for _ in range(500):  # until the server has noticed, too
+                if sockets() == before:
+                    return
+                await asyncio.sleep(0.01)
+            assert sockets() == before
+
+    asyncio.run(main())
     assert hook._exchange is None
 
 
-# --- proxies and certificates ---------------------------------------------------------------------------------------
-
-
-def transport(connection, host="", **extra):
-    connection(host=host, extra={"instance_id": "i"} | extra)
-    return aio._prepare_transport(CccAsyncHook().settings)
-
-
-@pytest.mark.parametrize(
-    ("host", "extra", "environment", "expected"),
-    [
-        ("", {}, {}, None),
-        ("", {"proxy": "http://u:p@p:1"}, {}, "http://u:p@p:1"),
-        ("", {"proxy": "HTTPS://p"}, {}, "HTTPS://p"),
-        ("", {"proxy": {"http": "http://p:1"}}, {}, None),
-        ("http://h", {"proxy": {"http": "http://p:1", "https": "http://p:2"}}, {}, "http://p:1"),
-        ("", {}, {"HTTPS_PROXY": "http://e:2"}, "http://e:2"),
-        ("http://h", {}, {"HTTPS_PROXY": "http://e:2"}, None),
-        ("http://h", {}, {"http_proxy": "u:p@e:2"}, "http://u:p@e:2"),
-        ("", {}, {"ALL_PROXY": "e:2"}, "http://e:2"),
-        ("", {}, {"HTTPS_PROXY": "http://e:2", "NO_PROXY": "x,.aliyuncs.com"}, None),
-        ("", {"trust_env": False}, {"HTTPS_PROXY": "http://e:2"}, None),
-        ("", {"proxy": "http://p:1"}, {"HTTPS_PROXY": "http://e:2"}, "http://p:1"),
-    ],
-)
-def test_the_proxy_is_the_one_that_requests_would_use(connection, monkeypatch, host, extra, environment, expected):
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert transport(connection, host, **extra)[1] == expected
-
-
-@pytest.mark.parametrize(
-    ("proxy", "says"),
-    [
-        ("socks5://u:secret@p:1", "proxy: is no HTTP proxy"),
-        ("ftp://p", "proxy: is no HTTP proxy"),
-        ("http://", "host or proxy: is no address that can be used"),
-    ],
-)
-def test_a_proxy_that_cannot_be_used(connection, proxy, says):
-    async def main():
-        async with hook:
-            pytest.fail("entered")
-
-    connection(extra={"proxy": proxy})
-    hook = CccAsyncHook()
-    with pytest.raises(errors.CccParameterError, match=says) as caught:
-        asyncio.run(main())
-    assert "secret" not in str(caught.value)
-    assert hook._exchange is None
-
-
-@pytest.fixture
-def own_certificate(tmp_path):
-    """Write a certificate with its key, and with its key encrypted."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "own")])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    pem = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
-    for file, encryption in (
-        ("own.pem", serialization.NoEncryption()),
-        ("encrypted.pem", serialization.BestAvailableEncryption(b"password")),
-    ):
-        (tmp_path / file).write_bytes(pem + key.private_bytes(*form, encryption))
-    return str(tmp_path / "own.pem")
-
-
-def trusted(context):
-    """Name the authorities that a context trusts."""
-    return [dict(part[0] for part in found["subject"]).get("commonName") for found in context.get_ca_certs()]
-
-
-def test_certificates_are_checked_against_those_that_requests_trusts(connection):
-    context, _ = transport(connection)
-    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
-    bundle = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    bundle.load_verify_locations(certifi.where())
-    assert context.cert_store_stats() == bundle.cert_store_stats()
-
-
-def test_certificates_of_ones_own(connection, own_certificate, monkeypatch):
-    assert trusted(transport(connection, verify=own_certificate)[0]) == ["own"]
-    directory, _ = transport(connection, verify=os.path.dirname(own_certificate))  # noqa: PTH120
-    assert (trusted(directory), directory.verify_mode) == ([], ssl.CERT_REQUIRED)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", own_certificate)
-    assert trusted(transport(connection)[0]) == ["own"]
-    assert len(trusted(transport(connection, trust_env=False)[0])) > 1
-    assert transport(connection, verify=False)[0].verify_mode == ssl.CERT_NONE
-
-
-def test_no_check_of_certificates_and_no_tls_at_all(connection):
-    context, _ = transport(connection, verify="false")
-    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_NONE, False)
-    assert transport(connection, host="http://h")[0] is False
-
-
-def test_client_certificates(connection, own_certificate):
-    for cert in (own_certificate, [own_certificate], [own_certificate, own_certificate]):
-        assert isinstance(transport(connection, cert=cert)[0], ssl.SSLContext)
-
-
-@pytest.mark.parametrize("unusable", ["bundle", "certificate", "encrypted key"])
-def test_certificates_that_cannot_be_used(connection, own_certificate, monkeypatch, unusable):
-    extra = {}
-    if unusable == "bundle":
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", own_certificate + ".missing")
-    elif unusable == "certificate":
-        extra["cert"] = __file__
-    else:  # nobody is there to type its password
-        extra["cert"] = own_certificate.replace("own.pem", "encrypted.pem")
-    with pytest.raises(errors.CccParameterError, match="verify or cert: cannot be used") as caught:
-        transport(connection, **extra)
-    assert own_certificate not in str(caught.value)
-
-
-# --- failures -------------------------------------------------------------------------------------------------------
-
-KEY = SimpleNamespace(host="secret.example.com", port=443, ssl=True, is_ssl=True)
-REQUEST = SimpleNamespace(real_url="http://u:secret@p/")
-
-
-def os_error(kind, number, text="Connect call failed ('secret', 1)"):
-    return kind(KEY, OSError(number, text))
-
-
-def tls_error(reason):
-    error = ssl.SSLError(1, f"[SSL: {reason}] (_ssl.c:1)")
-    error.reason = reason
-    return aiohttp.ClientConnectorSSLError(KEY, error)
-
-
-CONNECTION, PARAMETER = errors.CccConnectionError, errors.CccParameterError
-NO_TLS = "host: does not speak TLS; if plain http is meant, write http:// before it"
-BAD_ADDRESS = "host or proxy: is no address that can be used"
-PROXY = "the proxy could not be reached, or refused"
-UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed: secret")
-
-
-@pytest.mark.parametrize(
-    ("raised", "kind", "code", "says"),
-    [
-        (aiohttp.ConnectionTimeoutError("secret"), CONNECTION, "Timeout", "could not connect in time"),
-        (aiohttp.SocketTimeoutError("secret"), CONNECTION, "Timeout", "no answer in time"),
-        (TimeoutError(), CONNECTION, "Timeout", "no answer in time"),
-        (os_error(aiohttp.ClientProxyConnectionError, 111), CONNECTION, "ConnectionFailed", PROXY),
-        (aiohttp.ClientHttpProxyError(REQUEST, (), status=407), CONNECTION, "ConnectionFailed", PROXY),
-        (
-            aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(-2, "secret")),
-            CONNECTION,
-            "ConnectionFailed",
-            "the host's name could not be resolved",
-        ),
-        (
-            os_error(aiohttp.ClientConnectorError, 111),
-            CONNECTION,
-            "ConnectionFailed",
-            "no whole answer came: Connection refused",
-        ),
-        (
-            aiohttp.ClientOSError(104, "secret"),
-            CONNECTION,
-            "ConnectionFailed",
-            "no whole answer came: Connection reset by peer",
-        ),
-        (
-            aiohttp.ClientConnectorError(KEY, OSError("Multiple exceptions: secret")),
-            CONNECTION,
-            "ConnectionFailed",
-            "no whole answer came: ClientConnectorError",
-        ),
-        (
-            aiohttp.ClientPayloadError("secret"),
-            CONNECTION,
-            "ConnectionFailed",
-            "no whole answer came: ClientPayloadError",
-        ),
-        (
-            aiohttp.ServerDisconnectedError("secret"),
-            CONNECTION,
-            "ConnectionFailed",
-            "no whole answer came: ServerDisconnectedError",
-        ),
-        (
-            tls_error("SSLV3_ALERT_HANDSHAKE_FAILURE"),
-            CONNECTION,
-            "ConnectionFailed",
-            "no whole answer came: [SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] (_ssl.c:1)",
-        ),
-        (tls_error("WRONG_VERSION_NUMBER"), PARAMETER, "InvalidArgument", NO_TLS),
-        (tls_error("RECORD_LAYER_FAILURE"), PARAMETER, "InvalidArgument", NO_TLS),
-        (
-            aiohttp.ClientConnectorCertificateError(KEY, UNTRUSTED),
-            errors.CccCertificateError,
-            "CertificateNotTrusted",
-            "the server's TLS certificate is not trusted; check host and verify",
-        ),
-        (aiohttp.InvalidURL("http://u:secret@p:99999"), PARAMETER, "InvalidArgument", BAD_ADDRESS),
-        (ValueError("secret"), PARAMETER, "InvalidArgument", BAD_ADDRESS),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
-)
-def test_what_fails_below_http(connection, raised, kind, code, says):
-    async def main():
-        async with CccAsyncHook(retry=NO_RETRY) as hook:
-
-            async def send(_):
-                raise raised
-
-            exchange, hook._exchange = hook._exchange, SimpleNamespace(send=send)
-            try:
-                await hook.get_instance()
-            finally:
-                hook._exchange = exchange
-
-    with pytest.raises(errors.CccError) as caught:
-        asyncio.run(main())
-    assert (type(caught.value), caught.value.code, caught.value.message) == (kind, code, says)
-    assert caught.value.__cause__ is None
-    assert caught.value.__context__ is None  # its text would have addresses in it
-
-
-def test_a_name_that_a_proxy_should_resolve_is_the_proxys_own():
-    error = aio._transport_error(aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(-2, "secret")), proxied=True)
-    assert error.message == PROXY
+def linked(fd):
+    try:
+        return str(fd.readlink())
+    except OSError:  # it was that of the listing itself
+        return ""
