@@ -19,7 +19,16 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "benchmarks" / ".venv"
 REQUIREMENTS = ROOT / "benchmarks" / "requirements.txt"
 
-OURS = ("apache-airflow", "apache-airflow-providers-http", "aiohttp", "uvloop", "msgspec", "requests", "urllib3")
+OURS = (
+    "apache-airflow",
+    "apache-airflow-providers-http",
+    "aiohttp",
+    "pycurl",
+    "uvloop",
+    "msgspec",
+    "requests",
+    "urllib3",
+)
 THEIRS = (
     "alibabacloud-ccc20170705",
     "alibabacloud-tea-openapi",

@@ -12,7 +12,9 @@ from pathlib import Path
 
 #: The keys of results.json, in their order.
 KEYS = (
+    "transport",
     "batch_vs_bare_aiohttp",
+    "tls_batch_vs_bare_aiohttp",
     "batch_vs_sdk_best",
     "batch_vs_httphook",
     "sign_and_decode_us",
@@ -79,7 +81,7 @@ class Part:
 
     name: str
     keys: Sequence[str]
-    measure: Callable[[Setting, Callable[[Table], None]], Mapping[str, float]]
+    measure: Callable[[Setting, Callable[[Table], None]], Mapping[str, float | str]]
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Report:
         print(f"\n{table}", flush=True)
         self._tables.setdefault(part, []).append(table)
 
-    def write(self, parts: Sequence[Part], measured: Mapping[str, float], ran: Sequence[str]) -> None:
+    def write(self, parts: Sequence[Part], measured: Mapping[str, float | str], ran: Sequence[str]) -> None:
         """Put what the parts `ran` have measured in the place of what they measured before.
 
         :param parts: all there are, in their order.
@@ -131,7 +133,11 @@ class Report:
         for name in ran:
             tables = "\n".join(map(str, self._tables.get(name, [])))
             sections[name] = f"## {name.replace('_', ' ').capitalize()}\n\n{tables}\n"
-        keys = Table("results.json", ("key", "value"), [(key, f"{value:g}") for key, value in ordered.items()])
+        keys = Table(
+            "results.json",
+            ("key", "value"),
+            [(key, value if isinstance(value, str) else f"{value:g}") for key, value in ordered.items()],
+        )
         sections |= {"head": f"{self.introduction}\n\n{versions}\n\n", "keys": f"{keys}\n"}
         order = ["head", "keys", *(part.name for part in parts)]
         whole = "".join(f"<!-- {name} -->\n{sections[name]}" for name in order if name in sections)

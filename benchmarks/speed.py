@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from airflow_provider_ccc.hooks.transfer import USER_AGENT
 from benchmarks.child import Cost
 from benchmarks.processes import Peer, Server, server
 from benchmarks.report import Part, Setting, Table
@@ -212,33 +213,35 @@ def rounds(contestants: Sequence[Contestant], at: Server, number: int) -> None:
             contestant.run(at)
 
 
-def measure(setting: Setting, show: Callable[[Table], None]) -> Mapping[str, float]:
+def measure(setting: Setting, show: Callable[[Table], None]) -> Mapping[str, float | str]:
     kinds = [kind for kind in KINDS if setting.sdk or not kind.sdk]
     missing = [] if setting.sdk else [f"The official SDKs are missing: {setting.why_no_sdk}."]
-    keys: dict[str, float] = {}
-    for case in [Case(0, False, 1)] if setting.quick else CASES:
+    keys: dict[str, float | str] = {"transport": USER_AGENT.split()[-1].partition("/")[0]}
+    for case in [Case(0, False, 1), Case(0, True, 1)] if setting.quick else CASES:
         with (
             server(latency_ms=case.latency_ms, tls=case.tls) as at,
             contest(kinds, at, setting, seconds=0.1 if setting.quick else RUN) as (contestants, trials),
         ):
             rounds(contestants, at, case.rounds)
             show(_table(str(case), contestants, [*missing, *trials]))
-            if not (case.tls or case.latency_ms):
-                keys |= _ratios(contestants, at, setting)
+            if not case.latency_ms:
+                keys |= _ratios(case, contestants, at, setting)
     show(Table("How each was used", (), (), [f"- **{kind.label}**: {kind.used}." for kind in kinds]))
     return keys
 
 
-def _ratios(all_: Sequence[Contestant], at: Server, setting: Setting) -> dict[str, float]:
+def _ratios(case: Case, all_: Sequence[Contestant], at: Server, setting: Setting) -> dict[str, float]:
     by_kind = {contestant.kind: contestant for contestant in all_}
     batch, bare = by_kind[BATCH], by_kind[BARE]
-    keys = {"batch_vs_httphook": ratio(batch, by_kind[HTTP_HOOK])}
-    sdk = [by_kind[kind] for kind in NEW if kind in by_kind]
-    if sdk:
-        keys["batch_vs_sdk_best"] = ratio(batch, max(sdk, key=lambda contestant: contestant.rate))
+    keys = {}
+    if not case.tls:
+        keys["batch_vs_httphook"] = ratio(batch, by_kind[HTTP_HOOK])
+        sdk = [by_kind[kind] for kind in NEW if kind in by_kind]
+        if sdk:
+            keys["batch_vs_sdk_best"] = ratio(batch, max(sdk, key=lambda contestant: contestant.rate))
     # These two are close together, so they run side by side for some more rounds.
     rounds((batch, bare), at, 1 if setting.quick else 8)
-    return keys | {"batch_vs_bare_aiohttp": ratio(batch, bare)}
+    return keys | {f"{'tls_' if case.tls else ''}batch_vs_bare_aiohttp": ratio(batch, bare)}
 
 
 def _table(title: str, all_: Sequence[Contestant], notes: Sequence[str]) -> Table:
@@ -296,5 +299,9 @@ def measure_latency(setting: Setting, show: Callable[[Table], None]) -> Mapping[
     return {"latency20_fraction": contestants[0].rate / most}
 
 
-SPEED = Part("speed", ("batch_vs_bare_aiohttp", "batch_vs_sdk_best", "batch_vs_httphook"), measure)
+SPEED = Part(
+    "speed",
+    ("transport", "batch_vs_bare_aiohttp", "tls_batch_vs_bare_aiohttp", "batch_vs_sdk_best", "batch_vs_httphook"),
+    measure,
+)
 LATENCY = Part("latency", ("latency20_fraction",), measure_latency)

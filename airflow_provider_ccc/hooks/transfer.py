@@ -21,6 +21,7 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 128
 #: An idle connection is not used again after so many seconds: the server may be about to close it.
 _KEEP_ALIVE = 15
+USER_AGENT = f"airflow-provider-ccc/{__version__} libcurl/{pycurl.version_info()[1]}"
 #: Unpacks gzip as well as zlib's own format, which is what HTTP calls deflate.
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _PACKED = ("gzip", "x-gzip", "deflate")
@@ -148,7 +149,7 @@ def _options(route: Route, connect_timeout: float, timeout: float) -> list[tuple
     options = [
         (pycurl.POST, 1),
         (pycurl.HTTPHEADER, _HEADERS),
-        (pycurl.USERAGENT, f"airflow-provider-ccc/{__version__} libcurl/{pycurl.version_info()[1]}"),
+        (pycurl.USERAGENT, USER_AGENT),
         (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
         (pycurl.NOSIGNAL, 1),
         (pycurl.TCP_NODELAY, 1),

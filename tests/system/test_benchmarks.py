@@ -18,7 +18,7 @@ from benchmarks.report import KEYS, Part, Report, Setting, Table
 
 ROOT = Path(__file__).parents[2]
 PARTS = {
-    "speed": {"batch_vs_bare_aiohttp", "batch_vs_httphook"},
+    "speed": {"transport", "batch_vs_bare_aiohttp", "tls_batch_vs_bare_aiohttp", "batch_vs_httphook"},
     "signing": {"sign_and_decode_us"},
     "memory": {"rss_1m_over_10k"},
 }
@@ -49,6 +49,7 @@ def test_each_part_writes_its_keys_as_numbers(outputs):
     for (folder, _), parts in zip(outputs, RUNS, strict=True):
         written = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         assert set(written) == set().union(*(PARTS[part] for part in parts))
+        assert written.pop("transport", "libcurl") == "libcurl"
         for key, value in written.items():
             assert type(value) in (int, float), key
             assert value >= 0, key
