@@ -126,18 +126,15 @@ class Report:
         before = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
         theirs = {key for part in parts if part.name in ran for key in part.keys}
         kept = {key: value for key, value in before.items() if key not in theirs} | dict(measured)
-        ordered = {key: round(kept[key], 4) for key in KEYS if key in kept}
+        ordered = {key: _rounded(kept[key]) for key in KEYS if key in kept}
         results.write_text(json.dumps(ordered, indent=2) + "\n", encoding="utf-8")
         sections = dict(_SECTION.findall(text.read_text(encoding="utf-8"))) if text.is_file() else {}
         versions = "\n".join(f"- {name}: {value}" for name, value in self.facts)
         for name in ran:
             tables = "\n".join(map(str, self._tables.get(name, [])))
             sections[name] = f"## {name.replace('_', ' ').capitalize()}\n\n{tables}\n"
-        keys = Table(
-            "results.json",
-            ("key", "value"),
-            [(key, value if isinstance(value, str) else f"{value:g}") for key, value in ordered.items()],
-        )
+        rows = [(key, value if isinstance(value, str) else f"{value:g}") for key, value in ordered.items()]
+        keys = Table("results.json", ("key", "value"), rows)
         sections |= {"head": f"{self.introduction}\n\n{versions}\n\n", "keys": f"{keys}\n"}
         order = ["head", "keys", *(part.name for part in parts)]
         whole = "".join(f"<!-- {name} -->\n{sections[name]}" for name in order if name in sections)
@@ -150,3 +147,7 @@ def _width(text: str) -> int:
 
 def _is_number(text: str) -> bool:
     return not text or text[0].isdigit()
+
+
+def _rounded(value: float | str) -> float | str:
+    return value if isinstance(value, str) else round(value, 4)
