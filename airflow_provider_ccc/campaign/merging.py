@@ -9,79 +9,25 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_ccc.campaign.output.batches import rows_of
 from airflow_provider_ccc.campaign.output.layout import (
-    IDENTITY,
     MANIFEST,
     REPORT,
     batch_folder,
     batches_in,
-    discard,
-    holds_parts,
-    remove_batch,
-    remove_parts,
 )
-from airflow_provider_ccc.campaign.output.output import OnStaleOutput, fingerprint_of, seal
+from airflow_provider_ccc.campaign.output.output import fingerprint_of, write_manifest
 from airflow_provider_ccc.campaign.output.parts import Tally, completed
 from airflow_provider_ccc.campaign.output.storage import Folder, StorageError
 from airflow_provider_ccc.campaign.output.timeline import Timeline
 from airflow_provider_ccc.campaign.picking.failures import check_total
+from airflow_provider_ccc.campaign.report.report import add_report
 from airflow_provider_ccc.campaign.source.ranges import Range
 from airflow_provider_ccc.client.errors import CccParameterError
 
 log = logging.getLogger(__name__)
 
 _FILES = ("parts", "failures", "skips")
-
-
-def make_room(folder: Folder, batch: Range, parameters_fingerprint: str, on_stale: OnStaleOutput) -> None:
-    """Look for what is not of this campaign in the folder that its batches share; refuse or remove it.
-
-    :param folder: the campaign's.
-    :param batch: one of its ranges.
-    :param parameters_fingerprint: of its parameters.
-    :param on_stale: what to do: ``fail``, ``replace``, or ``extend``, which is a campaign that had fewer rows.
-    :raises CccParameterError: the folder holds the output of another campaign.
-    """
-    if on_stale == "fail" and _is_of_another(folder, batch, parameters_fingerprint):
-        raise CccParameterError(
-            "output_path",
-            f"{folder.description} holds the output of another campaign, as its {MANIFEST} says; give each campaign a"
-            " path of its own, or set on_stale_output='replace'",
-        )
-    beyond = [name for number, name in batches_in(folder).items() if number >= batch.batches]
-    whole = holds_parts(folder)
-    if beyond or whole:
-        found = f"it has the sub-folder {beyond[0]}" if beyond else "it was not split into batches"
-        what = f"{folder.description} holds the output of another campaign: {found}"
-        if on_stale != "replace":
-            raise CccParameterError(
-                "output_path", f"{what}; give each campaign a path of its own, or set on_stale_output='replace'"
-            )
-        log.warning("%s, which is replaced", what)
-        if whole:
-            remove_parts(folder)
-            discard(folder, IDENTITY)
-        for name in beyond:
-            remove_batch(folder, name)
-
-
-def unseal(folder: Folder, batch: Range, parameters_fingerprint: str) -> None:
-    """Remove the manifest of another campaign, of which a batch is about to change, and its report."""
-    if _is_of_another(folder, batch, parameters_fingerprint):
-        for name in sorted(folder.names() & {MANIFEST, REPORT}):
-            discard(folder, name)
-
-
-def _is_of_another(folder: Folder, batch: Range, parameters_fingerprint: str) -> bool:
-    data = folder.read(MANIFEST)
-    if data is None:
-        return False
-    try:
-        found = msgspec.json.decode(data)
-        ours = (batch.fingerprint, parameters_fingerprint)
-        return (found["input_fingerprint"], found["parameters_fingerprint"]) != ours
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
-        return True
 
 
 def merge_manifests(folder: Folder, batches: Sequence[Mapping[str, Any]], *, report: bool = False) -> dict[str, Any]:
@@ -132,7 +78,8 @@ def merge_manifests(folder: Folder, batches: Sequence[Mapping[str, Any]], *, rep
     }
     if not report and REPORT in folder.names():
         folder.remove(REPORT)  # of an earlier merge
-    return seal(folder, merged, _timeline(folder, ranges) if report else None)
+    write_manifest(folder, merged)
+    return add_report(folder, merged, _timeline(folder, ranges)) if report else merged
 
 
 def _timeline(folder: Folder, ranges: Sequence[Range]) -> Timeline:
@@ -166,8 +113,3 @@ def _read(folder: Folder, each: Range) -> dict[str, Any]:
             f"{folder.description}/{name} lists {missing[0]}, which is not there; clear the task of this batch",
         )
     return manifest
-
-
-def rows_of(batch: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the rows of a range, as a batch's manifest has them: of which file, and from where to where."""
-    return {name: batch[name] for name in ("fingerprint", "start", "stop")}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from airflow_provider_ccc import compat
+from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.compat import BaseOperatorLink, XCom
 from airflow_provider_ccc.tasks import CONSOLE_URL, ERROR_CODE, REPORT_URL
 
@@ -70,6 +71,28 @@ def console_url_of(hook: Any, instance_id: str | None) -> str:
         return ""
     known = instance_id or settings.instance_id
     return f"https://ccc-v2.aliyun.com/#/workbench/{quote(known)}" if isinstance(known, str) and known else ""
+
+
+def report_url(report: bool, output_url: object, below: str = "") -> str:
+    """Give the address of a campaign's report.
+
+    :param report: whether there will be one.
+    :param output_url: where the output path is served, if it is. It is seen in Airflow's UI.
+    :param below: the sub-folder that the report is in.
+    :returns: "" where there is no report, or nobody serves it.
+    :raises CccParameterError: ``output_url`` is no address that can be shown.
+    """
+    if output_url is None or output_url == "":
+        return ""
+    try:
+        parts = urlsplit(output_url) if isinstance(output_url, str) else None
+    except ValueError:
+        parts = None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise CccParameterError("output_url", "must be an address that begins with http:// or https://")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise CccParameterError("output_url", "must have no user, password, query or fragment, for it is shown")
+    return "/".join(filter(None, (parts.geturl().rstrip("/"), below, "report.html"))) if report else ""
 
 
 def _noted(operator: BaseOperator, ti_key: Any, key: str) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_ccc.client import checks
-from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.privacy import counted, excerpt
 from airflow_provider_ccc.compat import BaseOperator
 from airflow_provider_ccc.endings import EndingsMixin
 from airflow_provider_ccc.hiding import Hidden, reveal
 from airflow_provider_ccc.lineage import CccLineageMixin
-from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, CccReportLink, console_url_of
+from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, CccReportLink, console_url_of, report_url
 from airflow_provider_ccc.tasks import (
     CONSOLE_URL,
     REPORT_URL,
@@ -27,8 +24,8 @@ from airflow_provider_ccc.tasks import (
 )
 
 if TYPE_CHECKING:
+    from airflow_provider_ccc.campaign.campaign import Campaign
     from airflow_provider_ccc.campaign.output.output import OnStaleOutput
-    from airflow_provider_ccc.campaign.picking.runner import Runner
     from airflow_provider_ccc.client.operations_2017 import PickOperation
     from airflow_provider_ccc.compat import Context
     from airflow_provider_ccc.hooks.ccc import CccAsyncHook
@@ -134,7 +131,7 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         self.callees_encoding = callees_encoding
         self.instance_id = instance_id
         self.ccc_conn_id = ccc_conn_id
-        self._runner: Runner | None = None
+        self._campaign: Campaign | None = None
         self._killed = False
 
     def hide_numbers(self) -> None:
@@ -160,121 +157,38 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         :raises airflow_provider_ccc.campaign.output.storage.StorageError: the output cannot be read or written.
         """
         # Imported here, because DAG files are parsed often.
-        from airflow_provider_ccc.campaign.merging import make_room, rows_of, unseal
-        from airflow_provider_ccc.campaign.output.formats import encoder_of
-        from airflow_provider_ccc.campaign.output.layout import batch_folder
-        from airflow_provider_ccc.campaign.output.output import Identity, Output
-        from airflow_provider_ccc.campaign.output.ownership import Owner, owned
-        from airflow_provider_ccc.campaign.output.storage import open_folder
-        from airflow_provider_ccc.campaign.picking.failures import MaxFailures
-        from airflow_provider_ccc.campaign.picking.progress import Progress
-        from airflow_provider_ccc.campaign.picking.runner import Limits, Runner, summary
-        from airflow_provider_ccc.campaign.report.report import report_link
-        from airflow_provider_ccc.campaign.source import open_source
-        from airflow_provider_ccc.campaign.source.ranges import Range
-        from airflow_provider_ccc.client.operations_2017 import PickOutboundNumbers
+        from airflow_provider_ccc.campaign.campaign import Campaign
+        from airflow_provider_ccc.campaign.output.ownership import Owner
+        from airflow_provider_ccc.campaign.picking.progress import outcome
         from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 
         self.refuse_to_show_numbers(context)
+        task_instance = (context or {}).get("ti")
         with self.ends_with_airflow(), permanent_errors_end_the_task(context):
-            if self.on_stale_output not in ("fail", "replace", "extend"):
-                raise CccParameterError(
-                    "on_stale_output", f"must be 'fail', 'replace' or 'extend', not {self.on_stale_output!r}"
-                )
-            encoder_of(self.output_format)  # refuses a wrong one before anything is touched
-            part_size = checks.integer("part_size", self.part_size, at_least=1, at_most=100_000)
-            concurrency = checks.integer("concurrency", self.concurrency, at_least=1, at_most=1000)
             hook = CccAsyncHook(self.ccc_conn_id)
             operation = self._operation(hook)
             note(context, CONSOLE_URL, console_url_of(hook, self.instance_id))
-            folder = open_folder(self.output_path)
-            callees = reveal(self.callees)
-            details: dict[str, Any] = {}
-            batch, below = None, ""
-            if isinstance(callees, Mapping):
-                batch = Range.load(callees)
-                below = batch_folder(batch.batch)
-                details["rows"] = rows_of(batch.dump())
-            link = report_link(self.report, self.output_url, below)
-            with open_source(
-                callees, column=self.callee_column, format=self.callees_format, encoding=self.callees_encoding
-            ) as source:
-                survey = source.survey
-                self.log.info(
-                    "%s: %s, %d malformed, %d duplicates; %d empty lines",
-                    source.description,
-                    counted(survey.rows, "row"),
-                    survey.malformed,
-                    survey.duplicates,
-                    survey.empty,
-                )
-                max_failures = MaxFailures.of(
-                    rendered_number(self.max_failures), survey.rows if batch is None else batch.rows_total
-                )
-                if batch is not None:
-                    details["max_failures"] = max_failures.most  # of the whole campaign: the merge adds up
-                limits = Limits(
-                    part_size=part_size,
-                    concurrency=concurrency,
-                    max_qps=rendered_number(self.max_qps) if is_given(self.max_qps) else None,
-                    max_failures=max_failures,
-                )
-                identity = Identity.of(survey.fingerprint, self._parameters(operation), survey.rows)
-                candidates = operation.candidate_numbers if isinstance(operation, PickOutboundNumbers) else ()
-                owner = Owner.of((context or {}).get("ti"))
-                with owned(folder, owner, batch=below, on_lost=self._stop) as whole:
-                    on_change: Callable[[], None] | None = None
-                    if batch is not None:
-                        on_change = partial(unseal, whole, batch, identity.parameters_fingerprint)
-                        make_room(whole, batch, identity.parameters_fingerprint, self.on_stale_output)
-                    output = Output(
-                        whole.child(below) if below else whole,
-                        identity,
-                        self.output_format,
-                        self.on_stale_output,
-                        part_size=part_size,
-                        rows=source.rows,
-                        candidates=candidates,
-                        on_change=on_change or (lambda: None),
-                    )
-                    manifest = output.manifest()
-                    if manifest is not None:
-                        self.log.warning(
-                            "%s has been complete since %s; nobody is resolved again. For new pairs, give another"
-                            " output_path",
-                            output.folder.description,
-                            manifest["finished"],
-                        )
-                        manifest = output.amend(manifest, details)
-                        if self.report:
-                            manifest = output.report(manifest)
-                        return self._end(context, manifest, link)
-                    output.clean()
-                    if output.total.callees:
-                        self.log.info("Resuming: earlier tries have finished %d callees", output.total.callees)
-                    progress = Progress(self.log, survey.rows, output.total.callees, _tags(context))
-                    self._runner = Runner(source, output, operation, hook, limits, progress)
-                    if self._killed:
-                        self._runner.stop()
-                    try:
-                        self._runner.run()
-                    finally:
-                        self._runner = None
-                    manifest = output.finish({**summary(source, progress), **details}, report=self.report)
-        for name, file in (("failed", "failures"), ("skipped", "skipped")):
-            if manifest[name]:
-                self.log.warning(
-                    "%s %s; see %s-*.ndjson in %s",
-                    counted(manifest[name], "callee"),
-                    "failed" if name == "failed" else "skipped as duplicates",
-                    file,
-                    manifest["output_path"],
-                )
-        return self._end(context, manifest, link)
-
-    def _end(self, context: Context, manifest: dict[str, Any], link: str) -> dict[str, Any]:
-        from airflow_provider_ccc.campaign.picking.progress import outcome
-
+            self._campaign = campaign = Campaign(
+                reveal(self.callees),
+                operation,
+                hook,
+                self.output_path,
+                output_format=self.output_format,
+                on_stale_output=self.on_stale_output,
+                part_size=self.part_size,
+                concurrency=self.concurrency,
+                max_qps=rendered_number(self.max_qps) if is_given(self.max_qps) else None,
+                max_failures=rendered_number(self.max_failures),
+                report=self.report,
+                callee_column=self.callee_column,
+                callees_format=self.callees_format,
+                callees_encoding=self.callees_encoding,
+                tags=_tags(task_instance),
+            )
+            link = report_url(self.report, self.output_url, campaign.below)
+            if self._killed:
+                campaign.stop()
+            manifest = campaign.run(Owner.of(task_instance))
         self.log.info("%s", outcome(manifest))
         note(context, REPORT_URL, link)
         self._tell_assets(context, manifest)
@@ -302,13 +216,10 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
 
     def on_kill(self) -> None:
         """Stop; finished parts are kept."""
-        self._stop()
-        self.raise_if_ended()
-
-    def _stop(self) -> None:
         self._killed = True
-        if runner := self._runner:
-            runner.stop()
+        if self._campaign is not None:
+            self._campaign.stop()
+        self.raise_if_ended()
 
     def _operation(self, hook: CccAsyncHook) -> PickOperation:
         """Make what is asked about each callee, and look the connection up."""
@@ -318,21 +229,7 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
             return hook.pick_operation(candidate_numbers=candidates, count=count, instance_id=self.instance_id)
         return hook.pick_operation(skill_group_ids=self.skill_group_ids, count=count, instance_id=self.instance_id)
 
-    def _parameters(self, operation: PickOperation) -> dict[str, Any]:
-        """Name what decides the output, by the operator's parameters."""
-        sent = operation.parameters()
-        for name in operation.varying():
-            del sent[name]
-        return {
-            "instance_id": sent.pop("InstanceId"),
-            "count": sent.pop("Count"),
-            "candidate_numbers or skill_group_ids": [operation.action, operation.version, sent],
-            "part_size": self.part_size,
-            "output_format": self.output_format,
-        }
 
-
-def _tags(context: Any) -> dict[str, str]:
-    """Take from the context what metrics are told apart by."""
-    task_instance = (context or {}).get("ti")
+def _tags(task_instance: Any) -> dict[str, str]:
+    """Take from the task what metrics are told apart by."""
     return {name: str(getattr(task_instance, name)) for name in ("dag_id", "task_id") if hasattr(task_instance, name)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_ccc.compat import BaseOperator
 from airflow_provider_ccc.lineage import CccLineageMixin
-from airflow_provider_ccc.links.ccc import CccReportLink
+from airflow_provider_ccc.links.ccc import CccReportLink, report_url
 from airflow_provider_ccc.tasks import REPORT_URL, note, permanent_errors_end_the_task
 
 if TYPE_CHECKING:
@@ -60,10 +60,11 @@ class CccMergeManifestsOperator(CccLineageMixin, BaseOperator):
         from airflow_provider_ccc.campaign.output.ownership import Owner, owned
         from airflow_provider_ccc.campaign.output.storage import open_folder
         from airflow_provider_ccc.campaign.picking.progress import outcome
-        from airflow_provider_ccc.campaign.report.report import report_link
+        from airflow_provider_ccc.campaign.report.report import check_report
 
         with permanent_errors_end_the_task():
-            link = report_link(self.report, self.output_url)
+            check_report(self.report)
+            link = report_url(self.report, self.output_url)
             owner = Owner.of((context or {}).get("ti"))
             with owned(open_folder(self.output_path), owner, merging=True) as folder:
                 manifest = merge_manifests(folder, self.batches, report=self.report)

@@ -51,11 +51,8 @@ from airflow_provider_ccc.campaign.output.parts import (
     write_new,
 )
 from airflow_provider_ccc.campaign.output.storage import Folder, StorageError
-from airflow_provider_ccc.campaign.output.timeline import Timeline
-from airflow_provider_ccc.campaign.report.report import write_report
 from airflow_provider_ccc.campaign.source import Row
-from airflow_provider_ccc.client.errors import CccError, CccParameterError
-from airflow_provider_ccc.client.privacy import hide_numbers
+from airflow_provider_ccc.client.errors import CccParameterError
 
 log = logging.getLogger(__name__)
 
@@ -288,11 +285,10 @@ class Output:
     def _files(self) -> set[str]:
         return {name for state in self._states.values() for name in state.files}
 
-    def finish(self, details: Mapping[str, Any], *, report: bool = False) -> dict[str, Any]:
+    def finish(self, details: Mapping[str, Any]) -> dict[str, Any]:
         """Write the manifest, which says that the campaign is complete.
 
         :param details: what to add to the counts.
-        :param report: whether to write a report, too.
         :returns: the manifest.
         :raises StorageError: a file is not there as it was written.
         """
@@ -312,7 +308,8 @@ class Output:
             "started": self.identity.started,
             "finished": _now(),
         }
-        return seal(self.folder, manifest, self.total.timeline if report else None)
+        write_manifest(self.folder, manifest)
+        return manifest
 
     def _look_at_files(self) -> None:
         """Look at what the manifest will list, and remove what it will not."""
@@ -336,47 +333,18 @@ class Output:
         """
         amended = {**manifest, **details}
         if amended != manifest:
-            self.folder.write(MANIFEST, _encoded(amended))
+            replace_manifest(self.folder, amended)
         return amended
 
-    def report(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the report of a campaign that is complete, with or without one.
 
-        :returns: the manifest, which names it.
-        """
-        return add_report(self.folder, manifest, self.total.timeline)
-
-
-def seal(folder: Folder, manifest: Mapping[str, Any], timeline: Timeline | None) -> dict[str, Any]:
-    """Write what says that a campaign is complete, and then a report.
-
-    :param timeline: makes the report; ``None``: there is none.
-    :returns: the manifest.
-    """
+def write_manifest(folder: Folder, manifest: Mapping[str, Any]) -> None:
+    """Write what says that a campaign is complete."""
     write_new(folder, MANIFEST, _encoded(manifest))
-    return dict(manifest) if timeline is None else add_report(folder, manifest, timeline)
 
 
-def add_report(folder: Folder, manifest: Mapping[str, Any], timeline: Timeline) -> dict[str, Any]:
-    """Write a report of a campaign that is complete. A campaign does not fail for its report.
-
-    :returns: the manifest, which names the report if there is one.
-    """
-    try:
-        write_report(folder, manifest, timeline)
-    except CccError:
-        raise  # another try has the folder
-    except Exception as error:
-        log.warning(
-            "The campaign is complete, but its report cannot be made: %s: %s",
-            type(error).__name__,
-            hide_numbers(str(error)),
-        )
-        return dict(manifest)
-    named = {**manifest, "report": REPORT}
-    if named != manifest:
-        folder.write(MANIFEST, _encoded(named))
-    return named
+def replace_manifest(folder: Folder, manifest: Mapping[str, Any]) -> None:
+    """Bring the manifest of a campaign that is complete up to date."""
+    folder.write(MANIFEST, _encoded(manifest))
 
 
 def _encoded(manifest: Mapping[str, Any]) -> bytes:

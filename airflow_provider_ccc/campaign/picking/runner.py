@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
@@ -386,14 +386,3 @@ def _calm_collector() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-
-
-def summary(source: Source, progress: Progress) -> Mapping[str, Any]:
-    """What the manifest says of the source and of the last try."""
-    survey = source.survey
-    return {
-        "source": source.description,
-        "empty_lines": survey.empty,
-        "malformed": survey.malformed,
-        "seconds": round(progress.seconds, 3),
-    }

@@ -6,19 +6,22 @@ in neither; callers' are shortened.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow_provider_ccc.campaign.output.layout import REPORT
+from airflow_provider_ccc.campaign.output.output import replace_manifest
 from airflow_provider_ccc.campaign.output.storage import Folder
 from airflow_provider_ccc.campaign.output.timeline import Timeline
 from airflow_provider_ccc.campaign.report import charts
 from airflow_provider_ccc.client import errors
-from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.client.errors import CccError, CccParameterError
 from airflow_provider_ccc.client.privacy import hide_numbers, shorten
+
+log = logging.getLogger(__name__)
 
 #: So many rows a table has at most; what is beyond them is one row more.
 _MOST_ROWS = 20
@@ -38,40 +41,39 @@ _ADVICE = {
 }
 
 
-def write_report(folder: Folder, manifest: Mapping[str, Any], timeline: Timeline) -> None:
-    """Write the report next to the manifest, whole or not at all.
-
-    :param manifest: the campaign's.
-    :param timeline: that of all its parts.
-    :raises StorageError: it cannot be written.
-    """
-    folder.write(REPORT, render(manifest, timeline).encode("utf-8"))
-
-
-def report_link(report: object, output_url: object, below: str = "") -> str:
+def check_report(report: object) -> None:
     """Check what a task was told of its report, before it does anything.
 
-    :param report: whether to write one.
-    :param output_url: where the output path is served, if it is. It is seen in Airflow's UI.
-    :param below: the sub-folder that the report is in.
-    :returns: where the report will be served; "" where there is none, or nobody serves it.
-    :raises CccParameterError: naming the parameter, and the extra where matplotlib is missing.
+    :raises CccParameterError: it is no flag; or matplotlib is missing, whose extra is named.
     """
     if not isinstance(report, bool):
         raise CccParameterError("report", f"must be True or False, not {report!r}")
     if report:
         charts.require_matplotlib()
-    if output_url is None or output_url == "":
-        return ""
+
+
+def add_report(folder: Folder, manifest: Mapping[str, Any], timeline: Timeline) -> dict[str, Any]:
+    """Write the report of a campaign that is complete, whole or not at all. A campaign does not fail for its report.
+
+    :param manifest: the campaign's.
+    :param timeline: that of all its parts.
+    :returns: the manifest, which names the report if there is one.
+    """
     try:
-        parts = urlsplit(output_url) if isinstance(output_url, str) else None
-    except ValueError:
-        parts = None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise CccParameterError("output_url", "must be an address that begins with http:// or https://")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise CccParameterError("output_url", "must have no user, password, query or fragment, for it is shown")
-    return "/".join(filter(None, (parts.geturl().rstrip("/"), below, REPORT))) if report else ""
+        folder.write(REPORT, render(manifest, timeline).encode("utf-8"))
+    except CccError:
+        raise  # another try has the folder
+    except Exception as error:
+        log.warning(
+            "The campaign is complete, but its report cannot be made: %s: %s",
+            type(error).__name__,
+            hide_numbers(str(error)),
+        )
+        return dict(manifest)
+    named = {**manifest, "report": REPORT}
+    if named != manifest:
+        replace_manifest(folder, named)
+    return named
 
 
 def render(manifest: Mapping[str, Any], timeline: Timeline) -> str:

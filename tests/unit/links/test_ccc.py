@@ -7,9 +7,10 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_ccc import compat
 from airflow_provider_ccc.client import errors
+from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.hooks.ccc import CccHook
 from airflow_provider_ccc.links import ccc as links
-from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url
+from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url, report_url
 from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperator, CccPickOutboundNumbersOperator
 from airflow_provider_ccc.sensors.ccc import CccInstanceHealthSensor
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
@@ -127,3 +128,37 @@ def test_a_note_that_cannot_be_made_hides_nothing(monkeypatch, connection, logs,
         operator.execute({"ti": SimpleNamespace(xcom_push=refuse)})
     assert f"Cannot note {ERROR_CODE} for the task's links: {problem}" in logs.text
     assert CONSOLE_URL not in logs.text
+
+
+@pytest.mark.parametrize(
+    ("report", "output_url", "below", "link"),
+    [
+        (True, "https://files.example.com/c/", "", "https://files.example.com/c/report.html"),
+        (True, "http://files:8000", "batch-00001", "http://files:8000/batch-00001/report.html"),
+        (False, "https://files.example.com/c", "", ""),
+        (True, None, "", ""),
+        (True, "", "", ""),  # what a template renders nothing to
+    ],
+)
+def test_where_the_report_is_served(report, output_url, below, link):
+    assert report_url(report, output_url, below) == link
+
+
+@pytest.mark.parametrize(
+    ("report", "output_url", "says"),
+    [
+        (True, "ftp://example.com", "output_url: must be an address"),
+        (True, "/data/campaigns", "output_url: must be an address"),
+        (True, "https://", "output_url: must be an address"),
+        (True, "http://[", "output_url: must be an address"),
+        (True, 1, "output_url: must be an address"),
+        (True, "javascript:alert(1)", "output_url: must be an address"),
+        (False, "nowhere", "output_url: must be an address"),
+        (True, "https://user:secret@example.com", "output_url: must have no user"),
+        (True, "https://example.com/?signature=secret", "output_url: must have no user, password, query"),
+    ],
+)
+def test_what_is_no_address_of_a_report(report, output_url, says):
+    with pytest.raises(CccParameterError, match=says) as caught:
+        report_url(report, output_url)
+    assert "secret" not in str(caught.value)
