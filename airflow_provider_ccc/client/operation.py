@@ -40,27 +40,28 @@ class Operation(Generic[Answer_co]):
         """
         raise NotImplementedError
 
-    def read_usual(self, body: bytes) -> Answer_co | None:
-        """Make the answer of a good reply if it is just as it should be; ``None`` leaves it to :meth:`read`.
-
-        It saves operations that are called very often most of what tolerance costs, and changes no answer.
-        """
-        return None
-
     def phone_numbers(self) -> tuple[str, ...]:
         """Return the phone numbers that are sent, so that texts which echo them can be shortened."""
         return ()
 
-    def shape(self) -> object:
-        """Return an object that only operations share which send the same, but for what is :meth:`varying`.
 
-        Such operations are signed at a fraction of the cost. ``None`` says that nothing is known to be the same.
-        """
-        return None
+class RepeatedOperation(Operation[Answer_co]):
+    """An operation that is made very often, with little that differs: most of what each costs is then saved."""
+
+    def shape(self) -> object:
+        """Return an object that only operations share which send the same, but for what is :meth:`varying`."""
+        raise NotImplementedError
 
     def varying(self) -> Mapping[str, str]:
         """Return those of the parameters whose values differ between operations of the same shape."""
-        return {}
+        raise NotImplementedError
+
+    def read_usual(self, body: bytes) -> Answer_co | None:
+        """Make the answer of a good reply that is just as it should be; ``None`` leaves it to :meth:`read`.
+
+        It saves most of what tolerance costs, and changes no answer.
+        """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,7 @@ class InstanceOperation(Operation[Answer_co]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PickOperation(InstanceOperation[PickedNumbers]):
+class PickOperation(InstanceOperation[PickedNumbers], RepeatedOperation[PickedNumbers]):
     """What the operations that pick numbers for a callee have in common.
 
     :param instance_id: the call centre instance.

@@ -24,7 +24,7 @@ from airflow_provider_ccc.client.errors import (
     classify,
 )
 from airflow_provider_ccc.client.numbers import key
-from airflow_provider_ccc.client.operation import Operation
+from airflow_provider_ccc.client.operation import Operation, RepeatedOperation
 from airflow_provider_ccc.client.privacy import hide_numbers, shorten
 from airflow_provider_ccc.client.signers import DEFAULT_SIGNATURES, SIGNATURES, Nonces, SignedRequest, Signer
 
@@ -98,8 +98,10 @@ class CccProtocol:
         :raises CccError: of the class that says what to do about it; never any other exception.
         """
         good = 200 <= status < 300
-        if good and len(body) <= MAX_ANSWER_BYTES and (usual := operation.read_usual(body)) is not None:
-            return usual
+        if good and len(body) <= MAX_ANSWER_BYTES and isinstance(operation, RepeatedOperation):
+            usual: Answer | None = operation.read_usual(body)
+            if usual is not None:
+                return usual
         try:
             if len(body) > MAX_ANSWER_BYTES:
                 raise CccUnexpectedAnswerError(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
@@ -123,7 +125,7 @@ class CccProtocol:
         return _read(operation, tree, request_id, status)
 
     def remedy(self, error: CccError) -> bool:
-        """Mend what an error says is wrong on this side: a clock that is off, a token that expired.
+        """Fix what an error says is wrong on this side: a clock that is off, a token that expired.
 
         :returns: whether another attempt may now succeed.
         """

@@ -86,14 +86,15 @@ class RetryPolicy:
     def _options(self, remedy: Callable[[CccError], bool]) -> dict[str, Any]:
         remedied: set[type[CccError]] = set()
 
-        def worth_another(error: BaseException) -> bool:
+        def fix_or_wait(error: BaseException) -> bool:
+            """Fix what is wrong, if that can be done; say whether another attempt is worth it."""
             if isinstance(error, _ONCE) and type(error) not in remedied:
                 remedied.add(type(error))
                 return remedy(error)
             return isinstance(error, _WORTH_ANOTHER_ATTEMPT)
 
         return {
-            "retry": tenacity.retry_if_exception(worth_another),
+            "retry": tenacity.retry_if_exception(fix_or_wait),
             "wait": self._wait,
             "stop": tenacity.stop_any(
                 tenacity.stop_after_attempt(self.attempts), tenacity.stop_before_delay(self.seconds)

@@ -17,7 +17,7 @@ from airflow_provider_ccc.client import signing
 from airflow_provider_ccc.client.credentials import AccessKey
 from airflow_provider_ccc.client.endpoint import Endpoint
 from airflow_provider_ccc.client.errors import CccParameterError
-from airflow_provider_ccc.client.operation import Operation
+from airflow_provider_ccc.client.operation import Operation, RepeatedOperation
 
 #: Of every request's body.
 CONTENT_TYPE = "application/x-www-form-urlencoded"
@@ -84,13 +84,13 @@ class Signer:
     """
 
     def __init__(self, endpoint: Endpoint, operation: Operation[object], key: AccessKey, second: int) -> None:
-        self._made_for = (operation.shape(), key, second)
+        self._made_for = (_shape(operation), key, second)
         self._secret = key.access_key_secret
         self._secrets = tuple(filter(None, (key.access_key_secret, key.security_token)))
 
     def serves(self, operation: Operation[object], key: AccessKey, second: int) -> bool:
         shape, made_for_key, made_for_second = self._made_for
-        return shape is not None and shape is operation.shape() and second == made_for_second and key is made_for_key
+        return shape is not None and shape is _shape(operation) and second == made_for_second and key is made_for_key
 
     def sign(self, operation: Operation[object], nonce: str) -> SignedRequest:
         """Sign a request that this signer :meth:`serves`."""
@@ -103,7 +103,7 @@ class SignerV1(Signer):
     def __init__(self, endpoint: Endpoint, operation: Operation[object], key: AccessKey, second: int) -> None:
         super().__init__(endpoint, operation, key, second)
         in_url = {"Action": operation.action, "Version": operation.version}
-        gaps = {"SignatureNonce", *operation.varying()}
+        gaps = {"SignatureNonce", *_varying(operation)}
         form = {
             "Format": "JSON",
             "AccessKeyId": key.access_key_id,
@@ -124,7 +124,7 @@ class SignerV1(Signer):
         self._body = signing.Template(signing.canonical_query, form, gaps, signing.percent_encode)
 
     def sign(self, operation: Operation[object], nonce: str) -> SignedRequest:
-        values = {**operation.varying(), "SignatureNonce": nonce}
+        values = {**_varying(operation), "SignatureNonce": nonce}
         text = self._signed.fill(values)
         signature = signing.signature_v1(text, self._secret)
         body = f"{self._body.fill(values)}&Signature={signing.encode_base64(signature)}"
@@ -148,11 +148,11 @@ class SignerV3(Signer):
         if key.security_token is not None:
             self._fixed["x-acs-security-token"] = _sendable("security_token (STS token)", key.security_token)
         self._body = signing.Template(
-            signing.canonical_query, operation.parameters(), operation.varying(), signing.percent_encode
+            signing.canonical_query, operation.parameters(), _varying(operation), signing.percent_encode
         )
 
     def sign(self, operation: Operation[object], nonce: str) -> SignedRequest:
-        body = self._body.fill(operation.varying()).encode("ascii")
+        body = self._body.fill(_varying(operation)).encode("ascii")
         digest = signing.sha256_hex(body)
         headers = {**self._fixed, "x-acs-content-sha256": digest, "x-acs-signature-nonce": nonce}
         text = signing.string_to_sign_v3(signing.canonical_request("POST", "", headers, digest))
@@ -167,6 +167,14 @@ class SignerV3(Signer):
 SIGNATURES: dict[str, type[Signer]] = {"v1": SignerV1, "v3": SignerV3}
 #: What Alibaba Cloud's own SDK of each version of the API uses.
 DEFAULT_SIGNATURES = {"2017-07-05": "v1", "2020-07-01": "v3"}
+
+
+def _shape(operation: Operation[object]) -> object:
+    return operation.shape() if isinstance(operation, RepeatedOperation) else None
+
+
+def _varying(operation: Operation[object]) -> Mapping[str, str]:
+    return operation.varying() if isinstance(operation, RepeatedOperation) else {}
 
 
 def _timestamp(second: int) -> str:

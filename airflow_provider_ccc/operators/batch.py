@@ -11,17 +11,8 @@ from airflow_provider_ccc.endings import EndingsMixin
 from airflow_provider_ccc.hiding import Hidden, reveal
 from airflow_provider_ccc.lineage import CccLineageMixin
 from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, CccReportLink, console_url_of, report_url
-from airflow_provider_ccc.tasks import (
-    CONSOLE_URL,
-    REPORT_URL,
-    CccTaskMixin,
-    is_given,
-    note,
-    one_of,
-    permanent_errors_end_the_task,
-    rendered_integer,
-    rendered_number,
-)
+from airflow_provider_ccc.rendered import is_given, one_of, rendered_integer, rendered_number
+from airflow_provider_ccc.tasks import CONSOLE_URL, REPORT_URL, CccTaskMixin, note, permanent_errors_end_the_task
 
 if TYPE_CHECKING:
     from airflow_provider_ccc.campaign.campaign import Campaign

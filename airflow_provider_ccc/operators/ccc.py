@@ -11,14 +11,8 @@ from airflow_provider_ccc.hiding import reveal
 from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url_of
 from airflow_provider_ccc.operators.batch import CccPickOutboundNumbersBatchOperator
 from airflow_provider_ccc.operators.merge import CccMergeManifestsOperator
-from airflow_provider_ccc.tasks import (
-    CONSOLE_URL,
-    CccTaskMixin,
-    note,
-    one_of,
-    permanent_errors_end_the_task,
-    rendered_integer,
-)
+from airflow_provider_ccc.rendered import one_of, rendered_integer
+from airflow_provider_ccc.tasks import CONSOLE_URL, CccTaskMixin, note, permanent_errors_end_the_task
 
 if TYPE_CHECKING:
     from airflow_provider_ccc.compat import Context

@@ -21,15 +21,8 @@ from airflow_provider_ccc.compat import (
 )
 from airflow_provider_ccc.hiding import reveal
 from airflow_provider_ccc.links.ccc import CccConsoleLink, CccErrorCenterLink, console_url
-from airflow_provider_ccc.tasks import (
-    CONSOLE_URL,
-    ERROR_CODE,
-    CccTaskMixin,
-    is_given,
-    note,
-    permanent_errors_end_the_task,
-    rendered_integer,
-)
+from airflow_provider_ccc.rendered import is_given, rendered_integer
+from airflow_provider_ccc.tasks import CONSOLE_URL, ERROR_CODE, CccTaskMixin, note, permanent_errors_end_the_task
 
 if TYPE_CHECKING:
     from airflow_provider_ccc.compat import Context

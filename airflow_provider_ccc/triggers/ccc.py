@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_ccc.client.errors import CccError
 from airflow_provider_ccc.client.health import Health
-from airflow_provider_ccc.tasks import rendered_integer
+from airflow_provider_ccc.rendered import rendered_integer
 
 READY, FAILED, TIMED_OUT = "ready", "failed", "timed_out"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import airflow_provider_ccc
 
 PACKAGE = Path(airflow_provider_ccc.__file__).parent
+CAMPAIGN = "airflow_provider_ccc.campaign"
 
 
 def imports(folder: str) -> dict[str, set[str]]:
@@ -30,7 +32,7 @@ def imports(folder: str) -> dict[str, set[str]]:
 @pytest.mark.parametrize(
     ("folder", "forbidden"),
     [
-        ("client", ("airflow.", "airflow_provider_ccc.hooks", "airflow_provider_ccc.simulator", "requests", "aiohttp")),
+        ("client", ("airflow.", "airflow_provider_ccc.hooks", "airflow_provider_ccc.simulator", "requests", "pycurl")),
         ("simulator", ("airflow.", "airflow_provider_ccc.client", "airflow_provider_ccc.hooks")),
         (
             "hooks",
@@ -48,7 +50,7 @@ def imports(folder: str) -> dict[str, set[str]]:
                 "airflow_provider_ccc.operators",
                 "airflow_provider_ccc.sensors",
                 "airflow_provider_ccc.simulator",
-                "aiohttp",
+                "pycurl",
                 "requests",
             ),
         ),
@@ -61,6 +63,41 @@ def test_arrows_point_one_way(folder, forbidden):
     assert modules
     for module, names in modules.items():
         assert not [name for name in names if name.startswith(forbidden)], module
+
+
+@pytest.mark.parametrize(
+    ("room", "others"),
+    [
+        ("source", ()),
+        ("output", ("source",)),
+        ("picking", ("source", "output")),
+        ("report", ("output",)),
+    ],
+)
+def test_rooms_of_a_campaign_know_only_those_before_them(room, others):
+    allowed = tuple(f"{CAMPAIGN}.{other}" for other in (room, *others))
+    modules = imports(f"campaign/{room}")
+    assert modules
+    for module, names in modules.items():
+        assert not [name for name in names if name.startswith(f"{CAMPAIGN}.") and not name.startswith(allowed)], module
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    """Wherever in a module an import stands, one for type checking only too."""
+    modules = {named(path): names for path, names in imports(".").items()}
+    graph = {
+        module: {name if name in modules else name.rpartition(".")[0] for name in names} & modules.keys() - {module}
+        for module, names in modules.items()
+    }
+    assert len(graph) > 90
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
+
+
+def named(path: str) -> str:
+    return ".".join(("airflow_provider_ccc", *Path(path).with_suffix("").parts)).removesuffix(".__init__")
 
 
 def test_what_differs_between_airflow_versions_is_left_to_one_module():
@@ -79,6 +116,7 @@ def test_what_differs_between_airflow_versions_is_left_to_one_module():
 def test_a_dag_file_brings_nothing_heavy_along(module):
     heavy = (
         "aiohttp",
+        "pycurl",
         "matplotlib",
         "pyarrow",
         "zstandard",
@@ -98,6 +136,12 @@ def test_a_dag_file_brings_nothing_heavy_along(module):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_nothing_stands_on_what_aiohttp_does_not_document():
+    """Nor on aiohttp at all: the first transport took its connector's connections over."""
+    for module, names in imports(".").items():
+        assert not [name for name in names if name.partition(".")[0] in ("aiohttp", "httptools", "yarl")], module
 
 
 def test_the_provider_information_imports_nothing():

@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.hiding import Hidden
 from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperator
-from airflow_provider_ccc.tasks import rendered_number
+from airflow_provider_ccc.rendered import rendered_number
 from tests.support import CALLEE, CANDIDATE
 
 VALUES = {

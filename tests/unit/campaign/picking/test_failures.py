@@ -9,7 +9,7 @@ from airflow_provider_ccc.campaign.output.storage import open_folder
 from airflow_provider_ccc.campaign.picking.failures import Failures, MaxFailures, TooManyFailuresError, check_total
 from airflow_provider_ccc.campaign.source import open_source
 from airflow_provider_ccc.client.errors import CccParameterError
-from airflow_provider_ccc.tasks import rendered_number
+from airflow_provider_ccc.rendered import rendered_number
 
 
 @pytest.mark.parametrize(
