@@ -8,12 +8,12 @@ https://curl.se/libcurl/c/libcurl-multi.html.
 from __future__ import annotations
 
 import asyncio
+import math
 import select
 import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 import pycurl
 
@@ -26,16 +26,21 @@ from airflow_provider_ccc.hooks.transfer import Reply, Transfer
 _LAST_MOMENT = 1.0
 
 
-@dataclass(slots=True)
 class _Connection:
     """A connection that libcurl opened.
 
-    :param socket: its number.
-    :param used: whether a request went over it.
+    :param number: its socket's.
     """
 
-    socket: int
-    used: bool = False
+    def __init__(self, number: int) -> None:
+        self._used = False
+        self._poll = select.poll()
+        self._poll.register(number, select.POLLIN)
+
+    def is_quiet(self) -> bool:
+        """Say, before each request, whether nothing came since the last; of TLS something may before the first."""
+        before, self._used = self._used, True
+        return not (before and self._poll.poll(0))
 
 
 class Exchange:
@@ -55,9 +60,11 @@ class Exchange:
         self._idle: list[Transfer] = []
         self._busy: dict[pycurl.Curl, Transfer] = {}
         self._watched: dict[int, int] = {}
-        self._connections: dict[tuple[str, int], _Connection] = {}  # by their address on this side
+        self._connections: dict[tuple[str, int] | None, _Connection] = {}  # by their address on this side
         self._addresses: dict[int, tuple[str, int]] = {}  # by the socket's number
-        self._timer: asyncio.Handle | None = None
+        self._wake_at = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_due = False
         self._closed = False
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
@@ -68,7 +75,8 @@ class Exchange:
         for transfer in tuple(self._busy.values()):
             self._end(transfer, CccConnectionError("the hook was closed before an answer came"))
         self._closed = True
-        self._wake_in(-1)
+        self._wake_at = math.inf
+        self._set_timer()
         for number in tuple(self._watched):
             self._watch(pycurl.POLL_REMOVE, number)
         for transfer in self._idle:
@@ -117,31 +125,34 @@ class Exchange:
 
     def _watch(self, wanted: int, number: int, *_: object) -> None:
         """Watch a socket for what libcurl wants to know of it."""
-        if self._closed and wanted != pycurl.POLL_REMOVE:
-            return
-        wanted &= pycurl.POLL_INOUT  # POLL_REMOVE becomes nothing
+        if wanted == pycurl.POLL_REMOVE or self._closed:
+            wanted = 0
         watched = self._watched.pop(number, 0)
         if wanted:
             self._watched[number] = wanted
-            if wanted & ~watched & pycurl.POLL_OUT:  # as a new one is: a kept one is written to at once
+        changed = wanted ^ watched
+        if changed & pycurl.POLL_IN:
+            if wanted & pycurl.POLL_IN:
+                self._loop.add_reader(number, self._act, number, pycurl.CSELECT_IN)
+            else:
+                self._loop.remove_reader(number)
+        if changed & pycurl.POLL_OUT:
+            if wanted & pycurl.POLL_OUT:  # as a new one is: to a kept one libcurl writes at once
                 self._note_connection(number)
-        for flag, begin, end, event in (
-            (pycurl.POLL_IN, self._loop.add_reader, self._loop.remove_reader, pycurl.CSELECT_IN),
-            (pycurl.POLL_OUT, self._loop.add_writer, self._loop.remove_writer, pycurl.CSELECT_OUT),
-        ):
-            if wanted & ~watched & flag:
-                begin(number, self._act, number, event)
-            elif watched & ~wanted & flag:
-                end(number)
+                self._loop.add_writer(number, self._act, number, pycurl.CSELECT_OUT)
+            else:
+                self._loop.remove_writer(number)
 
     def _note_connection(self, number: int) -> None:
         """Note which socket a connection's address belongs to."""
         borrowed = socket.socket(fileno=number)
         try:
             address = borrowed.getsockname()[:2]
+        except OSError:  # it is broken already
+            return
         finally:
             borrowed.detach()
-        self._connections.pop(self._addresses.get(number, ("", 0)), None)
+        self._connections.pop(self._addresses.get(number), None)
         self._addresses[number] = address
         self._connections[address] = _Connection(number)
 
@@ -151,26 +162,38 @@ class Exchange:
         libcurl itself looks at most once a second.
         """
         connection = self._connections.get((local_address, local_port))
-        if connection is None:
-            return pycurl.PREREQFUNC_OK
-        if connection.used:
-            look = select.poll()
-            look.register(connection.socket, select.POLLIN)
-            if look.poll(0):
-                return pycurl.PREREQFUNC_ABORT
-        connection.used = True
-        return pycurl.PREREQFUNC_OK
+        usable = connection is None or connection.is_quiet()
+        return pycurl.PREREQFUNC_OK if usable else pycurl.PREREQFUNC_ABORT
 
     def _wake_in(self, milliseconds: int) -> None:
-        """Let libcurl go on after a while; below 0: not at all."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if milliseconds >= 0 and not self._closed:
-            # Never from within: libcurl may not be called by what it calls.
-            self._timer = self._loop.call_later(milliseconds / 1000, self._act, pycurl.SOCKET_TIMEOUT, 0)
+        """Let libcurl go on after a while; below 0: not at all. Not from here: what libcurl calls may not call it."""
+        if milliseconds == 0:
+            if not self._is_due:
+                self._is_due = True
+                self._loop.call_soon(self._wake)
+            return
+        # Most exchanges set it anew, to be over long before: so one timer serves many.
+        self._wake_at = math.inf if milliseconds < 0 else self._loop.time() + milliseconds / 1000
+        if self._timer is None or self._timer.when() > self._wake_at:
+            self._set_timer()
 
     # --- what the event loop calls ----------------------------------------------------------------------------------
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if self._wake_at == math.inf else self._loop.call_at(self._wake_at, self._look_at_clock)
+
+    def _look_at_clock(self) -> None:
+        self._timer = None
+        if self._loop.time() < self._wake_at:
+            self._set_timer()
+        else:
+            self._wake()
+
+    def _wake(self) -> None:
+        self._is_due = False
+        self._act(pycurl.SOCKET_TIMEOUT, 0)
 
     def _act(self, number: int, event: int) -> None:
         """Let libcurl go on, and hand out what is over."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,15 +34,38 @@ _HEADERS = [
 ]
 
 
+class Headers(Mapping[str, str]):
+    """A reply's headers, names in lower case. Hardly anybody looks at them, so they are read when somebody does."""
+
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        self._lines = lines
+
+    @cached_property
+    def _read(self) -> dict[str, str]:
+        read = {}
+        for line in self._lines:
+            name, _, value = line.decode("latin-1").partition(":")
+            read[name.strip().lower()] = value.strip()
+        return read
+
+    def __getitem__(self, name: str) -> str:
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
+
+
 class Reply(NamedTuple):
     """What came back.
 
-    :param headers: names in lower case.
     :param body: unpacked; of one that is longer than :data:`MAX_ANSWER_BYTES`, no more than that and a little.
     """
 
     status: int
-    headers: dict[str, str]
+    headers: Headers
     body: bytes
 
 
@@ -55,17 +80,16 @@ class Transfer:
         self._own_headers = False
         self._url = ""
         self._unsent = b""
+        self._lines: list[bytes] = []  # of heads and trailers; libcurl itself refuses more than 300 KB of them
         self._clear()
         for option, value in _options(route, connect_timeout, timeout):
             self.curl.setopt(option, value)
         self.curl.setopt(pycurl.READFUNCTION, self._give_body)
-        self.curl.setopt(pycurl.HEADERFUNCTION, self._take_header)
+        self.curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         self.curl.setopt(pycurl.WRITEFUNCTION, self._take_body)
 
     def _clear(self) -> None:
-        self._head: list[bytes] = []
-        self._head_bytes = 0
-        self._head_ended = False
+        self._lines.clear()
         self._body = bytearray()
         self.is_too_long = False
 
@@ -93,14 +117,13 @@ class Transfer:
         return waiter
 
     def reply(self) -> Reply | CccError:
-        if not self._head_ended:
+        lines, head = self._lines, _last_head(self._lines)
+        if head is None:
             return CccConnectionError("no whole answer came: its head was cut off")
-        headers = {}
-        for line in self._head:
-            name, _, value = line.decode("latin-1").partition(":")
-            headers[name.lower()] = value.strip()
-        body = bytes(self._body)
-        if headers.get("content-encoding", "").lower() in _PACKED:
+        if len(head) > MAX_HEADERS or sum(map(len, lines)) > MAX_HEAD_BYTES:
+            return CccConnectionError("no whole answer came: its head is too long")
+        headers, body = Headers(head), bytes(self._body)
+        if b"ncoding" in b"".join(head).lower() and headers.get("content-encoding", "").lower() in _PACKED:
             try:
                 body = _unpack(body)
             except zlib.error:
@@ -121,20 +144,9 @@ class Transfer:
 
     def _give_body(self, size: int) -> bytes:
         """Give the request's body, once. libcurl cannot go back in it, and so it never sends a request again."""
-        piece, self._unsent = self._unsent[:size], self._unsent[size:]
-        return piece
-
-    def _take_header(self, line: bytes) -> int | None:
-        """Keep the head of the last reply: a proxy's, and one such as 100 Continue, may come before it."""
-        self._head_bytes += len(line)
-        if line.startswith(b"HTTP/"):
-            self._head.clear()
-            self._head_ended = False
-        elif line in (b"\r\n", b"\n"):
-            self._head_ended = True
-        elif not self._head_ended:  # or it is a trailer, which says nothing here
-            self._head.append(line)
-        return -1 if self._head_bytes > MAX_HEAD_BYTES or len(self._head) > MAX_HEADERS else None
+        unsent = self._unsent
+        self._unsent = unsent[size:]
+        return unsent[:size]
 
     def _take_body(self, data: bytes) -> int | None:
         self._body += data
@@ -173,6 +185,19 @@ def _options(route: Route, connect_timeout: float, timeout: float) -> list[tuple
         # Without a password OpenSSL would ask for it on the terminal.
         options += [(pycurl.SSLCERT, certificate), (pycurl.SSLKEY, key), (pycurl.KEYPASSWD, "")]
     return options
+
+
+def _last_head(lines: Sequence[bytes]) -> Sequence[bytes] | None:
+    """Find the lines of the last head: one of a proxy or such as 100 Continue may come before it, trailers after it.
+
+    :returns: ``None`` if it has no end.
+    """
+    start = 0
+    for end in [index for index, line in enumerate(lines) if len(line) < 3]:
+        if end + 1 == len(lines) or not lines[end + 1].startswith(b"HTTP/"):
+            return lines[start + 1 : end]
+        start = end + 1
+    return None
 
 
 def _unpack(body: bytes) -> bytes:
