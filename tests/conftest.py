@@ -9,6 +9,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 # Before anything imports Airflow: it reads its configuration when it is imported.
@@ -44,6 +45,14 @@ def pytest_configure(config: pytest.Config) -> None:
     if IS_NEWEST:
         for line in DEPRECATIONS:
             config.addinivalue_line("filterwarnings", line)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side (pytest-xdist), keep the tests of a file in one process, for they share what is slow to start."""
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent)
+        together = path.parts[1] if path.parts[:2] == ("system", "distributed") else str(path)
+        item.add_marker(pytest.mark.xdist_group(together))
 
 
 @pytest.fixture

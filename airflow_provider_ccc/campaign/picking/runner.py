@@ -292,7 +292,7 @@ class Runner:
         """Make a call when the pace allows, again and again as long as it is throttled."""
         progress = self._progress
         while True:
-            if not self._gate.is_open():
+            if not self._gate.try_to_pass():
                 await self._gate.wait()
             if self._outage.suspected:
                 await self._outage.look()
@@ -328,7 +328,7 @@ class Runner:
 
     async def _probe(self) -> None:
         """Ask about a callee that was resolved before, or about whoever is asked about if nobody was."""
-        if not self._gate.is_open():
+        if not self._gate.try_to_pass():
             await self._gate.wait()
         await self._hook.attempt(self._resolved_before or self._asking)
 
