@@ -500,12 +500,6 @@ def test_plain_http_against_a_tls_server(connection, call, nothing_left_open, tl
 def forwarding(seen):
     """Be a proxy that asks for no name: wherever it should go, it goes to the port that the request names."""
 
-    def pump(source, target) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-
     def handle(peer) -> None:
         request = receive(peer)
         seen.append(request)
@@ -521,6 +515,42 @@ def forwarding(seen):
             back.join()
 
     return handle
+
+
+def socks(asked):
+    """Be a SOCKS 5 proxy (RFC 1928, RFC 1929) that goes to this machine, whatever the host's name."""
+
+    def handle(peer) -> None:
+        _, methods = peer.recv(2)
+        peer.recv(methods)
+        peer.sendall(b"\x05\x02")
+        user = peer.recv(peer.recv(2)[1])
+        password = peer.recv(peer.recv(1)[0])
+        peer.sendall(b"\x01\x00")
+        kind = peer.recv(4)[3]
+        host = socket.inet_ntoa(peer.recv(4)).encode() if kind == 1 else peer.recv(peer.recv(1)[0])
+        asked.append((user, password, host))
+        port = int.from_bytes(peer.recv(2), "big")
+        with socket.create_connection(("127.0.0.1", port)) as upstream:
+            peer.sendall(b"\x05\x00\x00\x01" + bytes(6))
+            back = threading.Thread(target=pump, args=(upstream, peer), daemon=True)
+            back.start()
+            pump(peer, upstream)
+            back.join()
+
+    return handle
+
+
+def pump(source, target) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+async def asynchronously():
+    async with CccAsyncHook(retry=ONCE) as hook:
+        return await hook.get_instance()
 
 
 def port_of(address):
@@ -551,6 +581,40 @@ def test_tls_through_a_proxy(connection, call, tls, certificate):
     assert len(inside) == 1
     assert b"proxy-authorization" not in inside[0].lower()
     assert b"Signature" not in b"".join(seen)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_tls_through_a_socks_proxy_that_resolves_the_name(connection, tls, certificate, loop):
+    asked, inside = [], []
+    with server(socks(asked)) as proxy, server(answering(seen=inside), tls) as address:
+        extra = {"instance_id": INSTANCE_ID, "proxy": f"socks5h://user:pass@{proxy}", "verify": certificate}
+        connection(host=f"https://{address}", extra=extra)
+        assert run(asynchronously(), loop).status == "Creating"
+        connection(host=f"https://ccc.invalid:{port_of(address)}", extra=extra)
+        failing(lambda: run(asynchronously(), loop), errors.CccCertificateError, code="CertificateNotTrusted")
+    assert asked == [(b"user", b"pass", b"127.0.0.1"), (b"user", b"pass", b"ccc.invalid")]
+    assert len(inside) == 1
+
+
+def test_a_socks_proxy_that_refuses(connection):
+    with server(lambda peer: peer.recv(100) and peer.sendall(b"\x05\xff")) as proxy:
+        connection(extra={"instance_id": INSTANCE_ID, "proxy": f"socks5://user:wrong-pass@{proxy}"})
+        error = failing(lambda: run(asynchronously()), errors.CccConnectionError, code="ConnectionFailed")
+    assert error.message == "the proxy could not be reached, or refused"
+
+
+@pytest.mark.parametrize("target", ["plain", "tls"])
+def test_through_a_proxy_that_speaks_tls(connection, tls, certificate, target):
+    seen, inside = [], []
+    with server(forwarding(seen), tls) as proxy, server(answering(seen=inside), tls if target == "tls" else None) as to:
+        scheme = "https" if target == "tls" else "http"
+        extra = {"instance_id": INSTANCE_ID, "proxy": f"https://user:pass@{proxy}", "verify": certificate}
+        connection(host=f"{scheme}://{to}", extra=extra)
+        assert run(asynchronously()).status == "Creating"
+        connection(host=f"{scheme}://{to}", extra=extra | {"verify": True})
+        failing(lambda: run(asynchronously()), errors.CccCertificateError, code="CertificateNotTrusted")
+    assert [len(list(filter(None, requests))) for requests in (seen, inside)] == [1, 1]
+    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"user:pass") in seen[0]
 
 
 @pytest.mark.parametrize("status", [b"403 Forbidden", b"407 Proxy Authentication Required", b"502 Bad Gateway"])
