@@ -72,9 +72,9 @@ FORMATS = {
     "ndjson": as_ndjson,
     "jsonl": as_ndjson,
     "parquet": as_parquet,
-    "csv.gz": lambda rows: gzip.compress(as_csv(rows, mtime=0)),
+    "csv.gz": lambda rows: gzip.compress(as_csv(rows)),
     "csv.zst": lambda rows: zstandard.compress(as_csv(rows)),
-    "ndjson.gz": lambda rows: gzip.compress(as_ndjson(rows, mtime=0)),
+    "ndjson.gz": lambda rows: gzip.compress(as_ndjson(rows)),
     "ndjson.zst": lambda rows: zstandard.compress(as_ndjson(rows)),
 }
 
