@@ -23,6 +23,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # uv resolves and installs in seconds; where it cannot be had, pip does the same more slowly.
 UV := uv==0.13.9
+# Tests wait more than they work, so there are more workers than cores. tests/conftest.py says what goes to which.
+PYTEST = $(BIN)/python -m pytest --dist loadgroup --no-loadscope-reorder
+WORKERS := 5
+QUICK_WORKERS := 3
 
 # Some machines set this; importing Airflow then costs double.
 unexport PYTHONDONTWRITEBYTECODE
@@ -31,7 +35,7 @@ unexport AIRFLOW_HOME
 unexport AIRFLOW_CONFIG
 unexport PYTHONPATH
 
-.PHONY: help demo test test-versions screenshots env lint format types docs docs-serve dist check-dist bench soak check-install simulator constraints constraints-newest clean
+.PHONY: help demo test quick test-versions screenshots env lint format types docs docs-serve dist check-dist bench soak check-install simulator constraints constraints-newest clean
 .DEFAULT_GOAL := help
 
 help:
@@ -53,8 +57,11 @@ $(STAMP): pyproject.toml $(CONSTRAINTS) scripts/find-python
 demo: env ## run the campaign on a real Airflow (CALLEES=file.csv CANDIDATES=010...,021... for your own)
 	@$(BIN)/python scripts/demo.py $(if $(CALLEES),--callees "$(CALLEES)") $(if $(CANDIDATES),--candidates "$(CANDIDATES)")
 
-test: env ## run all tests
-	$(BIN)/python -m pytest $(ARGS)
+test: env ## run all tests, side by side (ARGS="tests/unit -k name"; ARGS="-n 0 ..." one after another)
+	$(PYTEST) -n $(WORKERS) $(ARGS)
+
+quick: env ## run the unit and conformance tests, in under a minute
+	$(PYTEST) -n $(QUICK_WORKERS) tests/unit tests/conformance $(ARGS)
 
 test-versions: $(AIRFLOWS:%=test-%) ## run all tests on every Airflow, one after another; make test-3.1 runs them on one
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -9,7 +10,6 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 # Before anything imports Airflow: it reads its configuration when it is imported.
@@ -17,6 +17,10 @@ for _name in [name for name in os.environ if name.startswith("AIRFLOW")]:
     del os.environ[_name]
 _HOME = tempfile.TemporaryDirectory(prefix="ccc-tests-airflow-")
 os.environ["AIRFLOW_HOME"] = _HOME.name
+# What takes long is made once for all workers of a run: tests/shared.py. The first process here gives the place.
+if "CCC_TESTS_SHARED" not in os.environ:
+    _SHARED = tempfile.TemporaryDirectory(prefix="ccc-tests-shared-")
+    os.environ["CCC_TESTS_SHARED"] = _SHARED.name
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] = "False"
 # Tests talk to loopback only; a proxy of this machine must not come between, nor its certificates.
@@ -47,12 +51,77 @@ def pytest_configure(config: pytest.Config) -> None:
             config.addinivalue_line("filterwarnings", line)
 
 
+# --- side by side -----------------------------------------------------------------------------------------------------
+
+#: The tests of a file go to one worker, for what they share; but of these, those whose names begin so go to another.
+APART = {"tests/system/distributed/test_faults.py": "test_a_service"}
+#: What takes longest, to begin with it: files, and folders.
+LONGEST = (
+    "tests/system/distributed/test_two_workers.py",
+    "tests/system/distributed/test_faults.py",
+    "tests/system/distributed/test_endings.py",
+    "tests/system/test_deferred_sensors.py",
+    "tests/system/test_ended_by_airflow.py",
+    "tests/system/test_cli.py",
+    "tests/system/ui/test_ui.py",
+    "tests/system/test_airflow.py",
+    "tests/system/test_campaign.py",
+    "tests/system/ui",
+    "tests/system/test_documented_dags.py",
+    "tests/system",
+)
+_workers: list[Any] = []
+
+
+def group_of(nodeid: str) -> str:
+    path, _, name = nodeid.partition("::")
+    return f"{path} {APART[path]}" if name.startswith(APART.get(path, "::")) else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep groups together. (xdist's own marker for that has no effect with pytest 9.2.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Groups(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (pytest-xdist), keep the tests of a file in one process, for they share what is slow to start."""
+    """Begin with what takes longest.
+
+    A worker gets its next group while the last tests of the one before run, so after the first groups, one for each
+    worker, come some of the shortest: else a long one would wait behind another.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+    if not workers:
+        return
+    groups: dict[str, list[pytest.Item]] = {}
     for item in items:
-        path = item.path.relative_to(Path(__file__).parent)
-        together = path.parts[1] if path.parts[:2] == ("system", "distributed") else str(path)
-        item.add_marker(pytest.mark.xdist_group(together))
+        groups.setdefault(group_of(item.nodeid), []).append(item)
+    order = sorted(groups, key=lambda name: [not name.startswith(each) for each in LONGEST])
+    if len(order) > 2 * workers:
+        order = order[:workers] + order[-workers:] + order[workers:-workers]
+    items[:] = [item for name in order for item in groups[name]]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodeready(node: Any) -> None:
+    _workers.append(node)
+
+
+def pytest_keyboard_interrupt() -> None:
+    """Have each worker end its tests, with their fixtures; xdist gives them a few seconds, and then kills them."""
+    for worker in _workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker.workerinfo["pid"], signal.SIGTERM)
+    for worker in _workers:
+        with contextlib.suppress(Exception):
+            worker.channel.waitclose(60)
 
 
 @pytest.fixture

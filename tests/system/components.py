@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.shared import free_port, migrated_home
 
 ROOT = Path(__file__).parents[2]
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -117,20 +118,12 @@ def running_airflow(
     :param folder: where everything of it goes.
     :param dags: the folder of its DAGs.
     :param dag_id: the DAG that is waited for.
-    :param settings: further environment variables of all its processes.
+    :param settings: further environment variables of all its processes. A database that they name must be ready.
     """
     (folder / "logs").mkdir(parents=True)
     url = f"http://127.0.0.1:{free_port()}"
     airflow = RunningAirflow(url, folder / "logs", environment(folder, url, dags) | settings)
-    with (folder / "logs" / "migrate.log").open("w") as log:
-        subprocess.run(
-            [sys.executable, "-m", "airflow", "db", "migrate"],
-            env=airflow.environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            timeout=START_SECONDS,
-            check=True,
-        )
+    migrated_home(folder / "airflow")
     try:
         for component in COMPONENTS:
             airflow.start(component)
@@ -167,12 +160,6 @@ def environment(folder: Path, url: str, dags: Path) -> dict[str, str]:
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
     }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_it_knows(airflow: RunningAirflow, dag_id: str) -> None:

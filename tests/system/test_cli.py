@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_ccc.cli import COMMANDS
 from airflow_provider_ccc.get_provider_info import CONNECTION, get_provider_info
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
+from tests.shared import migrated_home
 from tests.support import CALLEE, CANDIDATE, INSTANCE_ID
 
 INFO = get_provider_info()
@@ -79,6 +80,7 @@ def test_health(run):
 def airflow_with_connections(simulator, tmp_path_factory):
     """The environment of an Airflow with connections in its database and in its secrets backend, none in variables."""
     home = tmp_path_factory.mktemp("airflow")
+    database = migrated_home(home)
     described = {"conn_type": "ccc", "login": "testid", "password": "testsecret", "host": simulator.url}
     described |= {"extra": {"instance_id": INSTANCE_ID}}
     keys = {"access_key_id": "testid", "access_key_secret": "testsecret", "instance_id": INSTANCE_ID}
@@ -86,13 +88,12 @@ def airflow_with_connections(simulator, tmp_path_factory):
     (home / "connections.json").write_text(json.dumps({"in_secrets_backend": described}), encoding="utf-8")
     environment = os.environ | {
         "AIRFLOW_HOME": str(home),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/metadata.db",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database}",
         "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
         "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(home / "connections.json")}),
         "COLUMNS": "200",
     }
     for arguments in (
-        ("db", "migrate"),
         ("connections", "add", "in_database", "--conn-json", json.dumps(described)),
         ("connections", "add", "alibaba_cloud_in_database", "--conn-json", json.dumps(siblings)),
     ):

@@ -13,8 +13,9 @@ import pytest
 
 from airflow_provider_ccc.simulator.instances import DEFAULT_FILE
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
+from tests.shared import free_port
 from tests.support import INSTANCE_ID
-from tests.system.components import RunningAirflow, free_port, running_airflow
+from tests.system.components import RunningAirflow, running_airflow
 from tests.versions import IS_NEWEST
 
 if not IS_NEWEST:

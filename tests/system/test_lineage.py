@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
+from tests.shared import migrated_home
 from tests.support import INSTANCE_ID, SECRET
 
 NUMBERS = ("13800138000", "13800138001", "02163914848", "01089767654", "02160664656")
@@ -56,7 +57,7 @@ def events(folder: Path) -> list[dict[str, Any]]:
             "AIRFLOW_CONN_CCC_DEFAULT": json.dumps(connection),
             "CCC_LINEAGE": str(folder),
         }
-        airflow(environment, "db", "migrate")
+        migrated_home(folder / "airflow")
         airflow(environment, "dags", "test", "lineage")
     return [json.loads(line) for line in (folder / "events.ndjson").read_text(encoding="utf-8").splitlines()]
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import psutil
 
+from tests.shared import free_port, made_once, migrate
 from tests.support import INSTANCE_ID
-from tests.system.components import ROOT, RunningAirflow, free_port, running_airflow
+from tests.system.components import ROOT, RunningAirflow, environment, running_airflow
 from tests.system.distributed.services import ObjectStore, PostgreSQL, Redis, Simulator
 
 DAG_ID = "ccc_big_campaign"
@@ -227,6 +228,20 @@ def numbers(parts: Any) -> Counter[str]:
     )
 
 
+def _migrated(folder: Path) -> None:
+    """Keep the data of a PostgreSQL that has Airflow's tables."""
+    postgresql = PostgreSQL(folder)
+    try:
+        postgresql.start()
+        address = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgresql.address("postgresql+psycopg2")}
+        migrate(environment(folder, "http://127.0.0.1:80", folder) | address)
+        postgresql.stop()
+        postgresql.keep(folder / "data")
+    finally:
+        postgresql.stop()
+        shutil.rmtree(postgresql.folder)
+
+
 @contextlib.contextmanager
 def running_cluster(
     folder: Path, *, dags: Path = ROOT / "example_dags", dag_id: str = DAG_ID, slots: int = SLOTS
@@ -241,7 +256,7 @@ def running_cluster(
     logs = folder / "services"
     logs.mkdir(parents=True)
     with contextlib.ExitStack() as stack:
-        postgresql = PostgreSQL(logs)
+        postgresql = PostgreSQL(logs, made_once("postgresql", _migrated) / "data")
         stack.callback(shutil.rmtree, postgresql.folder)
         services = postgresql, Redis(logs, folder / "redis"), ObjectStore(logs), Simulator(logs)
         for service in services:

@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-from tests.system.components import ROOT, free_port
+from tests.shared import free_port
+from tests.system.components import ROOT
 from tests.versions import IS_NEWEST
 
 PATIENCE = 60.0
@@ -117,11 +118,14 @@ class Service:
 
 
 class PostgreSQL(Service):
-    """PostgreSQL, with an empty database; it is not asked to survive a power failure."""
+    """PostgreSQL; it is not asked to survive a power failure.
+
+    :param template: what :meth:`keep` has kept of another one; by default the database is empty.
+    """
 
     ends_by = signal.SIGINT  # without waiting for those who are connected
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, template: Path | None = None) -> None:
         super().__init__("postgresql", logs)
         # Not in the test's folder, into which nobody else may look.
         self.folder = Path(tempfile.mkdtemp(prefix="ccc-postgresql-"))
@@ -129,6 +133,9 @@ class PostgreSQL(Service):
             self.user = "nobody"
             shutil.chown(self.folder, self.user)
         self._data = self.folder / "data"
+        if template is not None:
+            _copy(template, self._data)
+            return
         subprocess.run(
             [
                 *(str(postgres_program("initdb")), "--pgdata", str(self._data), "--username", "airflow"),
@@ -140,6 +147,10 @@ class PostgreSQL(Service):
             capture_output=True,
             check=True,
         )
+
+    def keep(self, folder: Path) -> None:
+        """Keep a copy of its data; it must have been stopped."""
+        _copy(self._data, folder)
 
     def address(self, scheme: str) -> str:
         """Give SQLAlchemy's address of the database."""
@@ -153,6 +164,11 @@ class PostgreSQL(Service):
     def answers(self) -> bool:
         ask = [str(postgres_program("pg_isready")), "--quiet", "--host", "127.0.0.1", "--port", str(self.port)]
         return subprocess.run(ask, check=False).returncode == 0
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder with its owners."""
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True)  # noqa: S607
 
 
 class Redis(Service):
