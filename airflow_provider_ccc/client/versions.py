@@ -6,7 +6,7 @@ A 1.x instance, whose id is a UUID, is reached by 2017-07-05; a 2.x one, whose i
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from airflow_provider_ccc.client import operations_2017 as v2017
 from airflow_provider_ccc.client import operations_2020 as v2020
@@ -22,28 +22,6 @@ Item = TypeVar("Item")
 
 #: Operations that follow from each other's answers: whoever makes the calls sends each answer in, and gets the whole.
 Conversation = Generator[Operation[Any], Any, Answer]
-
-
-class Api(Protocol):
-    """The operations behind the hooks' methods; each checks its parameters as it is made."""
-
-    version: ClassVar[str]
-
-    def pick(
-        self, instance_id: str, callee_number: str, candidate_numbers: Sequence[str], count: int
-    ) -> PickOperation: ...
-
-    def pick_global(
-        self, instance_id: str, callee_number: str, skill_group_ids: Sequence[str], count: int, is_virtual: bool | None
-    ) -> PickOperation: ...
-
-    def get_instance(self, instance_id: str) -> Operation[Instance]: ...
-
-    def list_phone_numbers(self, instance_id: str, outbound_only: bool) -> Conversation[list[InstanceNumber]]: ...
-
-    def list_instances(self) -> Conversation[list[Instance]]: ...
-
-    def count_agents(self, instance_id: str) -> Operation[dict[str, int]]: ...
 
 
 class Api2017:
@@ -121,6 +99,9 @@ class Api2020:
     def count_agents(self, instance_id: str) -> v2020.GetRealtimeInstanceStates:
         return v2020.GetRealtimeInstanceStates(instance_id=instance_id)
 
+
+#: The operations behind the hooks' methods; each checks its parameters as it is made.
+Api = Api2017 | Api2020
 
 #: By the name that a connection's ``api_version`` gives them.
 APIS: dict[str, Api] = {api.version: api for api in (Api2017(), Api2020())}
