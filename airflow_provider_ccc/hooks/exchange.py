@@ -24,6 +24,8 @@ from airflow_provider_ccc.hooks.transfer import Reply, Transfer
 
 #: How long closing may take, in seconds: libcurl waits there for names that are still being resolved.
 _LAST_MOMENT = 1.0
+#: So many are kept: by default libcurl closes idle ones whenever few calls are under way.
+_MOST_CONNECTIONS = 1024
 
 
 class _Connection:
@@ -67,6 +69,7 @@ class Exchange:
         self._is_due = False
         self._closed = False
         self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAXCONNECTS, _MOST_CONNECTIONS)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._wake_in)
 

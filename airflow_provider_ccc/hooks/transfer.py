@@ -122,8 +122,10 @@ class Transfer:
             return CccConnectionError("no whole answer came: its head was cut off")
         if len(head) > MAX_HEADERS or sum(map(len, lines)) > MAX_HEAD_BYTES:
             return CccConnectionError("no whole answer came: its head is too long")
-        headers, body = Headers(head), bytes(self._body)
-        if b"ncoding" in b"".join(head).lower() and headers.get("content-encoding", "").lower() in _PACKED:
+        headers, body, text = Headers(head), bytes(self._body), b"".join(head).lower()
+        if text.count(b"content-length:") > 1:  # of which older versions of libcurl believe the first
+            return CccConnectionError("no whole answer came: it has more than one length")
+        if b"content-encoding" in text and headers.get("content-encoding", "").lower() in _PACKED:
             try:
                 body = _unpack(body)
             except zlib.error:

@@ -121,7 +121,7 @@ def test_packed_bodies(encoding):
         (framed(BODY)[:-1], "it was cut off"),
         (chunked(BODY)[:-9], "it was cut off"),
         (b"nonsense\r\n\r\n", "what came is no HTTP"),
-        (HEAD + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", "what came is no HTTP"),
+        (HEAD + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", "what came is no HTTP|more than one length"),
         (HEAD + b"Content-Length: -1\r\n\r\nabcd", "what came is no HTTP"),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n{", "the connection broke, or it is no HTTP"),
         (framed(b"no gzip", b"Content-Encoding: gzip"), "it cannot be unpacked"),
