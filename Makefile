@@ -25,7 +25,7 @@ STAMP := $(VENV)/.installed
 UV := uv==0.13.9
 # Tests wait more than they work, so there are more workers than cores. tests/conftest.py says what goes to which.
 PYTEST = $(BIN)/python -m pytest --dist loadgroup --no-loadscope-reorder
-WORKERS := 5
+WORKERS := 4
 QUICK_WORKERS := 3
 
 # Some machines set this; importing Airflow then costs double.
@@ -64,6 +64,9 @@ quick: env ## run the unit and conformance tests, in under a minute
 	$(PYTEST) -n $(QUICK_WORKERS) tests/unit tests/conformance $(ARGS)
 
 test-versions: $(AIRFLOWS:%=test-%) ## run all tests on every Airflow, one after another; make test-3.1 runs them on one
+
+$(AIRFLOWS:%=env-%): env-%:
+	@$(MAKE) --no-print-directory env AIRFLOW=$*
 
 # Versions share nothing: with make -j 2, two of them run at a time.
 $(AIRFLOWS:%=test-%): test-%:

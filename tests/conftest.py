@@ -29,6 +29,7 @@ for _name in ("http_proxy", "https_proxy", "all_proxy", "requests_ca_bundle", "c
     os.environ.pop(_name.upper(), None)
 
 import hypothesis  # noqa: E402
+import psutil  # noqa: E402
 import pytest  # noqa: E402
 
 from tests.support import INSTANCE_ID  # noqa: E402
@@ -116,9 +117,10 @@ def pytest_testnodeready(node: Any) -> None:
 
 def pytest_keyboard_interrupt() -> None:
     """Have each worker end its tests, with their fixtures; xdist gives them a few seconds, and then kills them."""
-    for worker in _workers:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(worker.workerinfo["pid"], signal.SIGTERM)
+    if _workers:
+        for process in psutil.Process().children():  # this one starts nothing else
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
     for worker in _workers:
         with contextlib.suppress(Exception):
             worker.channel.waitclose(60)

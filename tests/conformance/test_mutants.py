@@ -185,16 +185,22 @@ def _statement_changes(node: ast.stmt) -> Iterator[tuple[str, ast.stmt | None]]:
 
 
 def _replace(tree: ast.Module, path: tuple[tuple[str, int | None], ...], new: ast.AST) -> ast.Module:
-    """Copy a tree with another node at a place."""
-    other = copy.deepcopy(tree)
+    """Copy a tree with another node at a place. What does not lie on the way there is shared."""
+    other = copy.copy(tree)
     node: Any = other
     for field, place in path[:-1]:
-        node = getattr(node, field) if place is None else getattr(node, field)[place]
+        inner = getattr(node, field)
+        if place is None:
+            setattr(node, field, copy.copy(inner))
+            node = getattr(node, field)
+        else:
+            setattr(node, field, [copy.copy(each) if at == place else each for at, each in enumerate(inner)])
+            node = getattr(node, field)[place]
     field, place = path[-1]
     if place is None:
         setattr(node, field, new)
     else:
-        getattr(node, field)[place] = new
+        setattr(node, field, [new if at == place else each for at, each in enumerate(getattr(node, field))])
     return ast.fix_missing_locations(other)
 
 

@@ -20,7 +20,7 @@ from airflow_provider_ccc.campaign.output.parts import completed
 from airflow_provider_ccc.campaign.output.storage import LocalFolder
 from tests.system.components import RunningAirflow
 
-CALLEES = 1200
+CALLEES = 600
 DAGS = """
 import os
 from datetime import timedelta
@@ -41,22 +41,22 @@ class Noted(CccPickOutboundNumbersBatchOperator):
         super().on_kill()
 
 
-def campaign(seconds=None):
+def campaign(seconds=None, qps=20):
     Noted(
         task_id="pick",
         callees="{folder}/callees.csv",
         output_path="{folder}/{{{{ run_id }}}}",
         candidate_numbers=["01089767654", "02160664656"],
-        part_size=20,
-        max_qps=40,
+        part_size=10,
+        max_qps=qps,
         execution_timeout=seconds and timedelta(seconds=seconds),
     )
 
 
 with DAG("ended", schedule=None):
     campaign()
-with DAG("ended_by_run_timeout", schedule=None, dagrun_timeout=timedelta(seconds=20)):
-    campaign()
+with DAG("ended_by_run_timeout", schedule=None, dagrun_timeout=timedelta(seconds=45)):
+    campaign(qps=10)  # a busy machine takes long until it begins; it must not be done before
 with DAG("ended_by_task_timeout", schedule=None):
     campaign(seconds=8)
 """
@@ -70,8 +70,9 @@ WAYS = {
     "task_timeout": "failed",
     "supervisor_lost": "failed",
 }
-#: Airflow notices at a heartbeat, which comes every few seconds, and kills a task five seconds after the signal.
-SOON = 30.0
+#: Airflow notices at a heartbeat, which comes every few seconds, and kills a task five seconds after the signal. The
+#: timeout of a run comes last.
+SOON = 60.0
 
 
 def write_dags(folder: Path) -> Path:

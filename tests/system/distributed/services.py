@@ -206,6 +206,7 @@ class ObjectStore(Service):
 
     def __init__(self, logs: Path) -> None:
         super().__init__("object-store", logs)
+        self._client: Any = None
 
     def command(self) -> Sequence[str]:
         return [sys.executable, "-m", "tests.system.distributed.object_store", str(self.port)]
@@ -215,16 +216,18 @@ class ObjectStore(Service):
         self.client().create_bucket(Bucket=self.BUCKET)
 
     def client(self) -> Any:
-        """Give boto3's own client of it."""
+        """Give boto3's own client of it; to make one takes long."""
         import boto3
 
-        return boto3.client(
-            "s3",
-            endpoint_url=self.url,
-            region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+        if self._client is None:
+            self._client = boto3.client(
+                "s3",
+                endpoint_url=self.url,
+                region_name="us-east-1",
+                aws_access_key_id="testing",
+                aws_secret_access_key="testing",
+            )
+        return self._client
 
     def put(self, key: str, data: bytes) -> str:
         """Write an object, and give its address in Airflow."""
