@@ -54,16 +54,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # --- side by side -----------------------------------------------------------------------------------------------------
 
-#: The tests of a file go to one worker, for what they share; but of these, those whose names begin so go to another.
-APART = {"tests/system/distributed/test_faults.py": "test_a_service"}
-#: What takes longest, to begin with it: files, and folders.
+_DISTRIBUTED = "tests/system/distributed/test_"
+#: The tests of a file go to one worker, for what they share. A distributed Airflow has both cores busy while it starts,
+#: so no more than two run at a time: by the beginnings of their names, these tests go to one worker, those to another.
+TOGETHER = {
+    "clusters 1": (f"{_DISTRIBUTED}two_workers.py", f"{_DISTRIBUTED}faults.py::test_a_service"),
+    "clusters 2": (f"{_DISTRIBUTED}faults.py", f"{_DISTRIBUTED}endings.py"),
+}
+#: What takes longest, to begin with it: groups, files, and folders.
 LONGEST = (
-    "tests/system/distributed/test_two_workers.py",
-    "tests/system/distributed/test_faults.py",
-    "tests/system/distributed/test_endings.py",
+    "clusters",
     "tests/system/test_deferred_sensors.py",
-    "tests/system/test_ended_by_airflow.py",
     "tests/system/test_cli.py",
+    "tests/system/test_ended_by_airflow.py",
     "tests/system/ui/test_ui.py",
     "tests/system/test_airflow.py",
     "tests/system/test_campaign.py",
@@ -75,8 +78,8 @@ _workers: list[Any] = []
 
 
 def group_of(nodeid: str) -> str:
-    path, _, name = nodeid.partition("::")
-    return f"{path} {APART[path]}" if name.startswith(APART.get(path, "::")) else path
+    together = (name for name, beginnings in TOGETHER.items() if nodeid.startswith(beginnings))
+    return next(together, nodeid.partition("::")[0])
 
 
 @pytest.hookimpl(optionalhook=True)
