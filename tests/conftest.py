@@ -65,13 +65,13 @@ TOGETHER = {
 LONGEST = (
     "clusters",
     "tests/system/test_deferred_sensors.py",
+    "tests/system/test_documented_dags.py",
     "tests/system/test_cli.py",
     "tests/system/test_ended_by_airflow.py",
     "tests/system/ui/test_ui.py",
     "tests/system/test_airflow.py",
     "tests/system/test_campaign.py",
     "tests/system/ui",
-    "tests/system/test_documented_dags.py",
     "tests/system",
 )
 _workers: list[Any] = []

@@ -136,7 +136,7 @@ class CccAsyncHook(CccConnectionMixin, BaseHook):
     async def _fetch_credentials(self) -> None:
         """Have credentials fetched, once for all calls that wait for them."""
         if self._fetching is None or self._fetching.done():
-            self._fetching = in_thread(self.protocol.credentials.get)
+            self._fetching = in_thread(self.protocol.credentials.get, "ccc-credentials")
         await asyncio.shield(asyncio.wrap_future(self._fetching))
 
     async def attempt(self, operation: Operation[Answer]) -> Answer:

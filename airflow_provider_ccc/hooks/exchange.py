@@ -85,7 +85,7 @@ class Exchange:
         for transfer in self._idle:
             transfer.curl.close()
         # In a thread of its own: if a name server does not answer, libcurl waits for it here.
-        closing = asyncio.wrap_future(in_thread(self._multi.close))
+        closing = asyncio.wrap_future(in_thread(self._multi.close, "ccc-close"))
         await asyncio.wait([closing], timeout=_LAST_MOMENT)
 
     async def send(self, request: SignedRequest) -> Reply:
@@ -218,7 +218,7 @@ class Exchange:
                     self._end(transfer, transfer.reply() if transfer.is_too_long else transfer.error(code, text))
 
 
-def in_thread(call: Callable[[], object]) -> Future[None]:
+def in_thread(call: Callable[[], object], name: str) -> Future[None]:
     """Call something that blocks, in a thread that nobody waits for: the loop's own would be joined when it closes."""
     done: Future[None] = Future()
 
@@ -230,5 +230,5 @@ def in_thread(call: Callable[[], object]) -> Future[None]:
         else:
             done.set_result(None)
 
-    threading.Thread(target=run, name="ccc-hook", daemon=True).start()
+    threading.Thread(target=run, name=name, daemon=True).start()
     return done

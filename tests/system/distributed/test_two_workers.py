@@ -59,7 +59,7 @@ def _amid_a_batch(cluster: Cluster, run: str) -> bool:
 
 
 def test_two_workers_share_one_quota(cluster: Cluster) -> None:
-    qps, batch_size, settling = 400, 6_000, 15.0
+    qps, batch_size, settling = 400, 8_000, 15.0
     # A batch for each slot, so that all run at once; the simulator knows them by their callees' first digits.
     prefixes = [str(130 + number) for number in range(SLOTS * len(WORKERS))]
     callees = [number for prefix in prefixes for number in cluster.callees(batch_size, int(prefix) * 10**8)]
