@@ -58,6 +58,7 @@ def _amid_a_batch(cluster: Cluster, run: str) -> bool:
     return any(each["state"] == "success" for each in its) and any(0 < count < 4 for count in parts)
 
 
+@pytest.mark.alone
 def test_two_workers_share_one_quota(cluster: Cluster) -> None:
     qps, batch_size, settling = 400, 8_000, 15.0
     # A batch for each slot, so that all run at once; the simulator knows them by their callees' first digits.
