@@ -2,14 +2,12 @@
 
 All a task learns of the others is how often it is throttled itself; the law of :class:`Pacer` makes that enough. Each
 throttled answer cuts the rate by a fraction, and the time in between lets it grow. A rate ``r`` of which a share ``p``
-is throttled is cut ``p * r`` times a second, so it comes to rest where ``growth(r) = p * r * cut(r)``. Both fractions
-fall with the root of the rate, which leaves ``p = GROWTH / (CUT * r)``. This falls with ``r``, and ``p`` is much the
-same for all who share the quota: whoever is faster than the others is cut more than it grows, whoever is slower grows
-more than it is cut, until all are equally fast. Growth speeds up with the time since the last cut, which is longest for
-the slowest, so they become equal sooner.
+is throttled is cut ``p * r`` times a second, so it comes to rest where ``growth(r) = p * r * cut(r)``, that is where
+``p = growth(r) / (r * cut(r))``. This falls with ``r``, and ``p`` is much the same for all who share the quota: whoever
+is faster than the others is cut more than it grows, whoever is slower grows more than it is cut, until all are equally
+fast. Growth speeds up with the time since the last cut, which is longest for the slowest, so they become equal sooner.
 
-How much was chosen by simulation (tests/unit/client/quotas.py): one task uses a quota of 200 per second to 99 % with
-0.9 % of its calls throttled.
+How much was chosen by simulation: one task uses a quota of 200 per second to 99 % with 0.8 % of its calls throttled.
 """
 
 from __future__ import annotations
@@ -23,47 +21,48 @@ from collections.abc import Callable
 
 from airflow_provider_ccc.client.errors import CccParameterError
 
-#: Calls per second to begin with: few enough for any quota that is worth a campaign.
+#: Calls per second to begin with; and the least, so that news of a quota that is there again is never far.
 INITIAL_RATE = 40.0
-#: Calls per second at least, so that news of a quota that is there again is never far.
 LEAST_RATE = 0.1
-#: Slow start ends with this many throttled answers: one may be bad luck where others use up the quota.
-START_THROTTLED = 8
-#: What a throttled answer cuts off a rate, times the rate's root: 2.5 % at 200 calls per second.
-CUT = 0.35
-#: By what a rate grows per second just after a cut, times the rate's root: 3 % at 200 calls per second.
-GROWTH = 0.45
-#: The largest fraction by which a rate changes by one cut, or in one second of growth: more would overshoot.
-MOST = 0.3
-#: By how much growth slows down for every second of a pause that the service asks for: a pause costs many calls.
-PATIENCE = 20.0
-#: The longest such pause, in seconds.
-LONGEST_PAUSE = 60.0
-#: Growth is applied, and accepted calls are counted, once in so many seconds: single answers cost next to nothing.
-TICK = 0.05
-TICKS = round(1 / TICK)
-#: How long a caller that comes too late may make up for it, in seconds: more than timers are late, and no burst. Of
-#: callers that were not told to wait, those that come within half of it are still a burst that the pacer holds back.
+#: How long a caller that comes too late may make up for it, in seconds: more than timers are late, and no burst.
 CREDIT = 0.01
+#: Of callers that were not told to wait, those that come within it are still a burst that the pacer holds back.
+PROMPT = CREDIT / 2
 #: Each time between two calls is random by this fraction up or down. Strictly periodic callers fall into step, and
 #: then always the same one finds the quota used up.
 DITHER = 0.075
+#: Slow start: calls per second gained with every accepted call, so the rate doubles in every tick.
+START_GROWTH = 20.0
+#: It ends with this many throttled answers: one may be bad luck where others use up the quota.
+START_THROTTLED = 8
+#: The first estimate is no lower: if next to nothing was accepted, others may just have used up the quota.
+LEAST_ESTIMATE = 30.0
+#: How long the quota is then left to recover if it was used up by this pacer alone, in seconds. About half of the
+#: second that the service remembers is best: most calls of a growing burst are young.
+DRAIN = 0.5
+#: Growth is applied, and accepted calls are counted, once in so many seconds.
+TICK = 0.05
+TICKS = round(1 / TICK)
+#: The longest pause that the service can ask for by a retry header, in seconds.
+LONGEST_PAUSE = 60.0
+#: By how much growth slows down for every second of such a pause.
+PATIENCE = 20.0
 #: The resolution of the event loops' timers, in seconds.
 TIMER = 0.001
 
 
 def cut(rate: float) -> float:
-    """Give the fraction by which one throttled answer lowers a rate."""
-    return min(MOST, CUT / math.sqrt(rate))
+    """Give the fraction by which one throttled answer lowers a rate: 2 % at 200 calls per second."""
+    return min(0.25, 0.02 * math.sqrt(200 / rate))
 
 
 def growth(rate: float, quiet: float) -> float:
-    """Give the fraction by which a rate grows per second.
+    """Give the fraction by which a rate grows per second: additively, by 4.4 calls per second just after a cut.
 
     :param rate: calls per second.
     :param quiet: seconds since the last cut. Much quiet means that the quota has grown, or that others have more of it.
     """
-    return min(MOST, GROWTH / math.sqrt(rate) * (1 + quiet**2))
+    return min(0.3, min(0.15, 4.4 / rate) * (1 + (quiet / 0.8) ** 2))
 
 
 class Pacer:
@@ -131,7 +130,7 @@ class Pacer:
         """Take note that a call is being sent."""
         self._sent += 1
         late = now - self._next
-        if self._held or late < CREDIT / 2:
+        if self._held or late < PROMPT:
             self._waited += 1
             self._held = False
         if late > CREDIT:
@@ -153,13 +152,14 @@ class Pacer:
         if now >= self._tick_ends:
             self._tick(now)
         pause = min(max(0.0, retry_after or 0.0), LONGEST_PAUSE)
-        self._patience = 1 + PATIENCE * pause
+        # A pause costs many calls, so grow into the quota more rarely where throttling comes with one.
+        self._patience = 1 + PATIENCE * min(pause, 5.0)
         if self._starting:
             if not self._refused:
                 self._accepted_before = self._accepted
             self._refused += 1
             if self._refused >= START_THROTTLED or pause:
-                self._end_start()
+                self._end_start(now)
         elif now >= self._resumes:
             self._quiet = 0.0
             fraction = cut(self._rate)
@@ -170,18 +170,20 @@ class Pacer:
         if pause:
             self._resumes = self._next = max(self._next, now + pause)
 
-    def _end_start(self) -> None:
+    def _end_start(self, now: float) -> None:
         """Estimate the quota and leave slow start.
 
         Alone, the pacer has used up the quota by itself: it is what was accepted in the last second. Where others had
         used it up, that is little, but between the throttled answers calls are accepted at the rate that it can have.
         """
         self._starting = False
-        accepted = self._accepted - self._accepted_before
-        self._set_rate(max(self._last_second(), self._rate * accepted / (accepted + self._refused)))
+        accepted, last_second = self._accepted - self._accepted_before, self._last_second()
+        found = self._rate * accepted / (accepted + self._refused)
+        self._set_rate(max(last_second, found, LEAST_ESTIMATE))
+        self._resumes = self._next = max(self._next, now + DRAIN * last_second / self._rate)
 
     def _tick(self, now: float) -> None:
-        """Let the rate grow for the time since the last tick."""
+        """Let the rate grow for the time since the last tick, so that single answers cost next to nothing."""
         if self._tick_ends == -math.inf:
             self._tick_ends = now
         ticks = int((now - self._tick_ends) / TICK) + 1
@@ -190,8 +192,7 @@ class Pacer:
             self._limiting = self._waited / self._sent
             self._sent = self._waited = 0
         if self._starting:
-            # By what was accepted in the tick, per second: the rate doubles in every tick.
-            self._set_rate(self._rate + TICKS * (self._accepted - self._history[-1]) * self._limiting)
+            self._set_rate(self._rate + START_GROWTH * (self._accepted - self._history[-1]) * self._limiting)
         else:
             # Slow callers have ticks without calls; idle ones must not gain by those.
             seconds = min(ticks * TICK, TICK + self._interval) * self._limiting / self._patience

@@ -126,27 +126,6 @@ class TestQuota200:
         assert outcome([sender], 15, 60).goodput >= 0.8 * 200
 
 
-class TestQuota30:
-    """So small a quota that every call too many is a large share."""
-
-    @pytest.mark.parametrize("seed", SEEDS)
-    def test_one_uses_it_up(self, seed):
-        sender = Sender()
-        simulate(SlidingWindow(30), [sender], 40, seed=seed)
-        settled = outcome([sender], 10, 40)
-        assert settled.goodput >= 0.96 * 30
-        assert settled.throttled <= 0.07
-
-    @pytest.mark.parametrize("seed", SEEDS)
-    def test_two_share_it(self, seed):
-        senders = [Sender(), Sender(latency=0.012)]
-        simulate(SlidingWindow(30), senders, 40, seed=seed)
-        settled = outcome(senders, 10, 40)
-        assert settled.goodput >= 0.95 * 30
-        assert settled.throttled <= 0.13
-        assert max(settled.shares) <= 0.6
-
-
 @pytest.mark.parametrize(
     ("quota", "goodput", "throttled"),
     [
