@@ -62,7 +62,7 @@ test: env ## run all tests, side by side (ARGS="tests/unit -k name"; ARGS="-n 0 
 	$(PYTEST) -n $(WORKERS) $(or $(ARGS),-m "not alone")
 	$(if $(ARGS),,$(PYTEST) -n 0 -m alone || [ $$? -eq 5 ])
 
-quick: env ## run the unit and conformance tests, in under a minute
+quick: env ## run the unit and conformance tests, in about a minute
 	$(PYTEST) -n $(QUICK_WORKERS) tests/unit tests/conformance $(ARGS)
 
 test-versions: $(AIRFLOWS:%=test-%) ## run all tests on every Airflow, one after another; make test-3.1 runs them on one

@@ -30,6 +30,7 @@ from airflow_provider_ccc.get_provider_info import CONNECTION
 from airflow_provider_ccc.hooks.aio import CccAsyncHook
 from airflow_provider_ccc.hooks.common import CccConnectionMixin
 from airflow_provider_ccc.hooks.diagnosis import diagnose
+from airflow_provider_ccc.hooks.route import BAD_ADDRESS
 
 if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
@@ -44,7 +45,7 @@ _TEST_RETRY = RetryPolicy(attempts=2, seconds=5.0, longest_wait=1.0)
 _TEST_TIMEOUT = (3.0, 8.0)
 
 
-_BAD_ADDRESS = (
+_ADDRESS_ERRORS = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
     urllib3.exceptions.LocationValueError,
@@ -315,8 +316,8 @@ def _transport_error(error: Exception) -> CccError:
         return CccCertificateError("the server's TLS certificate is not trusted; check host and verify")
     if any(isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER" for cause in causes):
         return CccParameterError("host", "does not speak TLS; if plain http is meant, write http:// before it")
-    if isinstance(error, _BAD_ADDRESS):
-        return CccParameterError("host or proxy", "is no address that can be used")
+    if isinstance(error, _ADDRESS_ERRORS):
+        return CccParameterError("host or proxy", BAD_ADDRESS)
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return CccConnectionError("could not connect in time", code="Timeout")
     if isinstance(error, requests.exceptions.Timeout) or "ReadTimeoutError" in names:

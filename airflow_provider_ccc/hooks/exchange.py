@@ -1,7 +1,7 @@
 """Exchanges of requests for replies with one host, by libcurl on the event loop.
 
-libcurl opens connections and keeps them, speaks TLS and HTTP, and goes through proxies. Its multi interface
-names the sockets and the moment that it waits for, and the event loop watches those:
+libcurl opens connections and keeps them, speaks TLS and HTTP, and goes through proxies. Its multi interface names the
+sockets and the moment that it waits for, and the event loop watches those:
 https://curl.se/libcurl/c/libcurl-multi.html.
 """
 
@@ -175,7 +175,7 @@ class Exchange:
                 self._is_due = True
                 self._loop.call_soon(self._wake)
             return
-        # Most exchanges set it anew, to be over long before: so one timer serves many.
+        # Each exchange sets it, and most are over long before: so one timer serves many.
         self._wake_at = math.inf if milliseconds < 0 else self._loop.time() + milliseconds / 1000
         if self._timer is None or self._timer.when() > self._wake_at:
             self._set_timer()

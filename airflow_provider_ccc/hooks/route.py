@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_ccc.hooks.settings import ConnectionSettings
 
 _PROXIES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
-BAD_ADDRESS = "is no address that can be used"
+BAD_ADDRESS = "is not a valid address"
 
 
 class Route(NamedTuple):

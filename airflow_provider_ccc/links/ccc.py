@@ -80,8 +80,11 @@ def report_url(report: bool, output_url: object, below: str = "") -> str:
     :param output_url: where the output path is served, if it is. It is seen in Airflow's UI.
     :param below: the sub-folder that the report is in.
     :returns: "" where there is no report, or nobody serves it.
-    :raises CccParameterError: ``output_url`` is no address that can be shown.
+    :raises CccParameterError: ``output_url`` is not an address that can be shown.
     """
+    # Imported here, because DAG files are parsed often.
+    from airflow_provider_ccc.campaign.output.layout import REPORT
+
     if output_url is None or output_url == "":
         return ""
     try:
@@ -92,7 +95,7 @@ def report_url(report: bool, output_url: object, below: str = "") -> str:
         raise CccParameterError("output_url", "must be an address that begins with http:// or https://")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise CccParameterError("output_url", "must have no user, password, query or fragment, for it is shown")
-    return "/".join(filter(None, (parts.geturl().rstrip("/"), below, "report.html"))) if report else ""
+    return "/".join(filter(None, (parts.geturl().rstrip("/"), below, REPORT))) if report else ""
 
 
 def _noted(operator: BaseOperator, ti_key: Any, key: str) -> str:

@@ -644,7 +644,7 @@ def test_a_proxy_that_never_answers(connection, call, nothing_left_open):
 @pytest.mark.parametrize("proxy", ["http://", "http://[::1", "http://user:pass@127.0.0.1:99999"])
 def test_a_proxy_that_is_no_address(connection, call, proxy):
     connection(extra={"instance_id": INSTANCE_ID, "proxy": proxy})
-    failing(call, errors.CccParameterError, says="host or proxy: is no address that can be used")
+    failing(call, errors.CccParameterError, says="host or proxy: is not a valid address")
 
 
 def test_the_environments_proxies(connection, call, monkeypatch):

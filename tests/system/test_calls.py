@@ -11,7 +11,7 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -20,6 +20,7 @@ from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.protocol import MAX_ANSWER_BYTES
 from airflow_provider_ccc.client.retry import RetryPolicy
 from airflow_provider_ccc.hooks.ccc import CccHook
+from tests.raw_servers import server
 from tests.support import CALLEE, CANDIDATE, INSTANCE_ID, fixture
 
 #: As the default, but for waits that a test can afford.
@@ -228,24 +229,14 @@ def test_a_server_that_never_answers(connection):
 
 @contextmanager
 def raw_server(respond):
-    """Accept one connection at a time, read a request, and let `respond` write what it likes."""
+    """Read a request of each connection, and let `respond` write what it likes."""
 
-    def serve(listener: socket.socket) -> None:
-        while True:
-            try:
-                peer, _ = listener.accept()
-            except OSError:
-                return  # closed
-            with peer, suppress(OSError):  # the client may have had enough
-                peer.recv(65536)
-                respond(peer)
+    def handle(peer: socket.socket) -> None:
+        peer.recv(65536)
+        respond(peer)
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, args=(listener,))
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
-    thread.join()
+    with server(handle) as address:
+        yield f"http://{address}"
 
 
 @pytest.mark.parametrize("length", [b"Content-Length: 1000", b"Transfer-Encoding: chunked", b"Connection: close"])

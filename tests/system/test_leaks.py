@@ -115,7 +115,7 @@ def test_what_is_printed_is_worth_searching(output):
         "result=PickedNumbers",  # a task that asyncio logged, with what it returned
         "Task exception was never retrieved",
         "the proxy could not be reached, or refused",
-        "host or proxy: is no address that can be used",
+        "host or proxy: is not a valid address",
         "Traceback (most recent call last)",
         "accepts the AccessKey",
         "check the AccessKey Secret (password) first",

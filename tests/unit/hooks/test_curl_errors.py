@@ -65,7 +65,7 @@ BROKEN = "no whole answer came: "
             "InvalidArgument",
             "verify or cert: cannot be used: a file is missing, damaged or has a password",
         ),
-        (pycurl.E_URL_MALFORMAT, {}, PARAMETER, "InvalidArgument", "host or proxy: is no address that can be used"),
+        (pycurl.E_URL_MALFORMAT, {}, PARAMETER, "InvalidArgument", "host or proxy: is not a valid address"),
     ],
 )
 def test_what_fails_below_http(code, more, kind, named, says):

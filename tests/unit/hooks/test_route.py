@@ -51,10 +51,10 @@ def test_the_proxy_is_the_one_that_requests_would_use(connection, monkeypatch, h
     ("proxy", "says"),
     [
         ("ftp://u:secret@p", "proxy: must be the URL of a proxy: http, https, socks4"),
-        ("http://", "host or proxy: is no address that can be used"),
-        ("http://u:secret@", "host or proxy: is no address that can be used"),
-        ("http://[::1", "host or proxy: is no address that can be used"),
-        ("http://u:secret@p:1\r\nX: y", "host or proxy: is no address that can be used"),
+        ("http://", "host or proxy: is not a valid address"),
+        ("http://u:secret@", "host or proxy: is not a valid address"),
+        ("http://[::1", "host or proxy: is not a valid address"),
+        ("http://u:secret@p:1\r\nX: y", "host or proxy: is not a valid address"),
     ],
 )
 def test_a_proxy_that_cannot_be_used(connection, proxy, says):
