@@ -14,6 +14,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -198,7 +199,10 @@ def build(simulator: Simulator) -> Starlette:
 
 
 def outermost(app: ASGIApp) -> ASGIApp:
-    """Wrap `app` so that faults can reach the connection.
+    """Wrap `app` so that faults can reach the connection, and so that a client may take this for its HTTP proxy.
+
+    Such a client names the whole address (RFC 9112, 3.2.2). Of that uvicorn gives the path if it has httptools, but all
+    of it if it has h11.
 
     ASGI has no word for breaking a connection. In uvicorn `send` is a method of the request's cycle, which holds the
     transport; but only for whoever is called by uvicorn itself, hence the name.
@@ -206,6 +210,8 @@ def outermost(app: ASGIApp) -> ASGIApp:
 
     async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
         scope[_TRANSPORT] = send.__self__.transport  # type: ignore[attr-defined]
+        if not scope["path"].startswith("/"):
+            scope["path"] = urlsplit(scope["path"]).path or "/"
         await app(scope, receive, send)
 
     return with_transport

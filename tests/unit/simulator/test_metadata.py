@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import functools
 import time
 from datetime import datetime
 
 import pytest
 import requests
+import uvicorn
 
 from airflow_provider_ccc.simulator.metadata import ROLE
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
@@ -105,9 +107,11 @@ def test_keys_are_counted_and_leave_no_trace_in_the_journal():
             assert expires - datetime.fromisoformat(key["LastUpdated"]).timestamp() == pytest.approx(30, abs=1)
 
 
-def test_as_the_http_proxy_of_a_client_that_asks_the_fixed_address(simulator, ask):
+@pytest.mark.parametrize("http", ["auto", "h11"])
+def test_as_the_http_proxy_of_a_client_that_asks_the_fixed_address(ask, monkeypatch, http):
     """Alibaba's credentials library cannot be told another address than 100.100.100.200, but a proxy it can."""
-    with requests.Session() as session:
+    monkeypatch.setattr(uvicorn, "Config", functools.partial(uvicorn.Config, http=http))
+    with running(SimulatorSettings()) as simulator, requests.Session() as session:
         session.trust_env = False
         answer = session.get(f"http://100.100.100.200{ROLES}{ROLE}", proxies={"http": simulator.url}, timeout=10)
-    assert_is_good(answer, ask, simulator)
+        assert_is_good(answer, ask, simulator)
