@@ -60,7 +60,7 @@ def check(python: Path, dist: Path, environment: dict[str, str], folder: Path) -
     for part in ("hooks", "operators", "sensors"):
         done = run("-c", f"import airflow_provider_ccc.{part}.ccc")
         expect(done.returncode == 0, f"{part} can be imported without extras: {done.stderr}")
-    for part in ("source", "runner", "merging"):
+    for part in ("source", "campaign", "merging"):
         done = run("-c", f"import airflow_provider_ccc.campaign.{part}")
         expect(done.returncode == 0, f"campaign can be imported without extras: {done.stderr}")
     expect((Path(where[0]).parent / "py.typed").is_file(), "py.typed ships")
