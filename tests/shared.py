@@ -7,10 +7,12 @@ import os
 import random
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 #: Below the ports that Linux gives to whoever asks for any.
@@ -77,6 +79,9 @@ def _migrate(home: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     settings = {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
     migrate(kept | settings)
+    # So readers do not hold up whoever writes: else a component can wait for minutes on a busy machine.
+    with closing(sqlite3.connect(home / "airflow.db")) as database:
+        assert database.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
 
 
 def migrate(environment: dict[str, str]) -> None:

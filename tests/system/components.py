@@ -74,13 +74,21 @@ class RunningAirflow:
             return json.load(answer)
 
     def insist(self, path: str, send: Mapping[str, Any], method: str | None = None) -> Any:
-        """Ask again while SQLite is locked, as it is when many things happen at once."""
+        """Ask again while SQLite is locked, as it is when many things happen at once.
+
+        :returns: the answer; None if an earlier request did what this one asks for, though its answer came too late.
+        """
+        late = False
         for _ in range(20):
             try:
                 return self.ask(path, send, method)
             except urllib.error.HTTPError as error:
+                if late and error.code == 409:
+                    return None
                 if error.code != 500:
                     raise
+            except TimeoutError:
+                late = True
             time.sleep(1)
         return self.ask(path, send, method)
 

@@ -501,7 +501,8 @@ def forwarding(seen):
     """Be a proxy that asks for no name: wherever it should go, it goes to the port that the request names."""
 
     def handle(peer) -> None:
-        request = receive(peer)
+        if not (request := receive(peer)):
+            return  # the client is gone
         seen.append(request)
         port = int(re.search(rb":(\d+)[ /]", request.split(b"\r\n")[0])[1])
         with socket.create_connection(("127.0.0.1", port)) as upstream:
