@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_ccc.simulator.__main__ import options as simulator_options
@@ -91,6 +91,30 @@ def health(arguments: argparse.Namespace) -> int:
     return 0 if seen.ready else _fail(f"not ready: {seen.missing}")
 
 
+def check(arguments: argparse.Namespace) -> int:
+    """Look at callees as a campaign would read them, and print what was found; no request is sent."""
+    from airflow_provider_ccc.campaign.checking import check_callees
+    from airflow_provider_ccc.campaign.source.exclusion import Exclusion
+    from airflow_provider_ccc.campaign.source.reading import Reading
+
+    reading = Reading(
+        column=arguments.column,
+        format=arguments.format,
+        encoding=arguments.encoding,
+        delimiter=arguments.delimiter,
+        sheet=arguments.sheet,
+        only="failed" if arguments.failed else None,
+        only_possible_numbers=arguments.only_possible_numbers,
+    )
+    exclude = Exclusion.of(arguments.exclude, None, None, arguments.exclude_column, reading)
+    seen = check_callees(arguments.callees, exclude=exclude, qps=arguments.qps, **asdict(reading))
+    counts = {name: value for name, value in asdict(seen).items() if name not in ("seconds", "examples")}
+    _print([counts | {"minutes": round(seen.seconds / 60, 1)}], arguments.output)
+    for place, problem in seen.examples:
+        sys.stderr.write(f"row {place}: {problem}\n")
+    return 0 if not seen.malformed else _fail(f"{seen.malformed} of {seen.rows} rows are malformed")
+
+
 def _hook(arguments: argparse.Namespace) -> CccHook:
     """Make a hook that finds its connection wherever Airflow's own commands do, the metadata database included.
 
@@ -145,6 +169,25 @@ COMMANDS = (
             _option("--candidate", help=f"a number that may call out; {_SEVERAL}", action="append", metavar="NUMBER"),
             _INSTANCE,
             _CONNECTION,
+            _OUTPUT,
+        ),
+    ),
+    Command(
+        "check",
+        "Look at callees before a campaign: what is malformed, double or excluded, and how long it takes",
+        check,
+        (
+            _option("callees", help="a file, a folder or a pattern"),
+            _option("--column", help="what holds the number", default="callee", metavar="NAME"),
+            _option("--format", help="where the name does not say", metavar="FORMAT"),
+            _option("--encoding", help="of text, such as gb18030", default="utf-8", metavar="NAME"),
+            _option("--delimiter", help="between the columns of CSV", metavar="CHARACTER"),
+            _option("--sheet", help="of a workbook", metavar="NAME"),
+            _option("--failed", help="the callees that failed in the campaign of this folder", action="store_true"),
+            _option("--only-possible-numbers", help="refuse numbers that China does not have", action="store_true"),
+            _option("--exclude", help="a file, a folder or a pattern of numbers to leave out", metavar="PATH"),
+            _option("--exclude-column", help="what holds the number there", metavar="NAME"),
+            _option("--qps", help="calls per second that the quota allows", type=float, default=100, metavar="N"),
             _OUTPUT,
         ),
     ),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from functools import partial
 from typing import Any
 
 from airflow_provider_ccc.campaign.output.batches import make_room, remove_stale_manifest, rows_of
 from airflow_provider_ccc.campaign.output.formats import encoder_of
+from airflow_provider_ccc.campaign.output.kept import keep
 from airflow_provider_ccc.campaign.output.layout import batch_folder
 from airflow_provider_ccc.campaign.output.output import Identity, OnStaleOutput, Output
 from airflow_provider_ccc.campaign.output.ownership import Owner, owned
@@ -19,7 +21,10 @@ from airflow_provider_ccc.campaign.picking.progress import Progress
 from airflow_provider_ccc.campaign.picking.runner import Hook, Limits, Runner
 from airflow_provider_ccc.campaign.report.report import add_report, check_report
 from airflow_provider_ccc.campaign.source import Source, open_source
+from airflow_provider_ccc.campaign.source.exclusion import Exclusion
+from airflow_provider_ccc.campaign.source.queries import Query
 from airflow_provider_ccc.campaign.source.ranges import Range
+from airflow_provider_ccc.campaign.source.reading import Reading
 from airflow_provider_ccc.client import checks
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.operation import PickOperation
@@ -34,9 +39,11 @@ class Campaign:
 
     The parameters are those of :class:`~airflow_provider_ccc.operators.batch.CccPickOutboundNumbersBatchOperator`, but:
 
-    :param callees: as :func:`~airflow_provider_ccc.campaign.source.open_source` takes them.
+    :param callees: as :func:`~airflow_provider_ccc.campaign.source.open_source` takes them, or a query.
     :param operation: what is asked about each callee.
     :param hook: makes the calls; its connection was looked up already.
+    :param reading: how the callees are read.
+    :param exclude: whom to leave out.
     :param tags: of the metrics.
     :raises CccParameterError: naming the parameter.
     """
@@ -53,9 +60,8 @@ class Campaign:
     max_qps: float | None = None
     max_failures: float = 0
     report: bool = False
-    callee_column: str = "callee"
-    callees_format: str | None = None
-    callees_encoding: str = "utf-8"
+    reading: Reading = field(default_factory=Reading)
+    exclude: Exclusion | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -68,7 +74,10 @@ class Campaign:
         checks.integer("concurrency", self.concurrency, at_least=1, at_most=1000)
         check_report(self.report)
         self._folder = open_folder(self.output_path)
-        self._batch = Range.load(self.callees) if isinstance(self.callees, Mapping) else None
+        is_range = isinstance(self.callees, Mapping) and self.reading.only is None
+        self._batch = Range.load(self.callees) if is_range else None
+        if isinstance(self.callees, Query) and self.on_stale_output == "extend":
+            raise CccParameterError("on_stale_output", "cannot be 'extend' with callees_sql, whose rows are kept")
         #: The sub-folder of the output path that this campaign's files go to, if it is one of several tasks' batches.
         self.below = "" if self._batch is None else batch_folder(self._batch.batch)
         self._runner: Runner | None = None
@@ -82,19 +91,20 @@ class Campaign:
         :raises CccError: one that is ``retryable`` where another try goes on from here.
         :raises StorageError: the output cannot be read or written.
         """
-        with open_source(
-            self.callees,
-            column=self.callee_column,
-            format=self.callees_format,
-            encoding=self.callees_encoding,
-        ) as source:
+        with ExitStack() as stack:
+            folder = self._folder
+            if isinstance(self.callees, Query):  # its rows are kept with the output
+                folder = stack.enter_context(self._owned(owner))
+            callees = self._kept(folder)
+            source = stack.enter_context(open_source(callees, exclude=self.exclude, **asdict(self.reading)))
             survey = source.survey
             log.info(
-                "%s: %s, %d malformed, %d duplicates; %d empty lines",
+                "%s: %s, %d malformed, %d duplicates, %d excluded; %d empty lines",
                 source.description,
                 counted(survey.rows, "row"),
                 survey.malformed,
                 survey.duplicates,
+                survey.excluded,
                 survey.empty,
             )
             limits = Limits(
@@ -105,12 +115,22 @@ class Campaign:
                     self.max_failures, survey.rows if self._batch is None else self._batch.rows_total
                 ),
             )
-            with owned(self._folder, owner, batch=self.below, on_lost=self.stop) as folder:
-                output = self._open_output(folder, source)
-                manifest = self._finished_before(output, limits) or self._resolve(source, output, limits)
-                if self.report:
-                    manifest = add_report(output.folder, manifest, output.total.timeline)
+            if callees is self.callees:
+                folder = stack.enter_context(self._owned(owner))
+            output = self._open_output(folder, source)
+            manifest = self._finished_before(output, limits) or self._resolve(source, output, limits)
+            if self.report:
+                manifest = add_report(output.folder, manifest, output.total.timeline)
         return manifest
+
+    def _owned(self, owner: Owner) -> AbstractContextManager[Folder]:
+        return owned(self._folder, owner, batch=self.below, on_lost=self.stop)
+
+    def _kept(self, folder: Folder) -> Any:
+        """Give the callees; those of a query as they were when the campaign was begun."""
+        if isinstance(self.callees, Query):
+            return keep(folder, self.callees, self.reading.column, self.on_stale_output)
+        return self.callees
 
     def stop(self) -> None:
         """End a run from a signal handler or another thread, or before it began; finished parts are kept."""
@@ -167,7 +187,8 @@ class Campaign:
                 **self._details(limits),
             }
         )
-        for name, what, file in (("failed", "failed", "failures"), ("skipped", "skipped as duplicates", "skipped")):
+        skipped = f"skipped, {manifest['excluded']} of them excluded, the others duplicates"
+        for name, what, file in (("failed", "failed", "failures"), ("skipped", skipped, "skipped")):
             if manifest[name]:
                 count, path = counted(manifest[name], "callee"), manifest["output_path"]
                 log.warning("%s %s; see %s-*.ndjson in %s", count, what, file, path)

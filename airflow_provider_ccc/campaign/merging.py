@@ -51,7 +51,7 @@ def merge_manifests(folder: Folder, batches: Sequence[Mapping[str, Any]], *, rep
         raise CccParameterError("batches", "were resolved with different parameters; clear the older ones")
     total = Tally()
     for manifest in manifests:
-        total.add(msgspec.convert({name: manifest[name] for name in total.counts()}, Tally))
+        total.add(msgspec.convert({name: manifest[name] for name in total.counts() if name in manifest}, Tally))
     check_total(total.failed, total.callees, [manifest.get("max_failures") for manifest in manifests])
     merged = {
         "fingerprint": fingerprint_of([manifest["fingerprint"] for manifest in manifests]),

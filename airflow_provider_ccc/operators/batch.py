@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.privacy import counted, excerpt
-from airflow_provider_ccc.compat import BaseOperator
+from airflow_provider_ccc.compat import AirflowSkipException, BaseOperator
 from airflow_provider_ccc.endings import EndingsMixin
 from airflow_provider_ccc.hiding import Hidden, reveal
 from airflow_provider_ccc.lineage import CccLineageMixin
@@ -17,9 +19,14 @@ from airflow_provider_ccc.tasks import CONSOLE_URL, REPORT_URL, CccTaskMixin, no
 if TYPE_CHECKING:
     from airflow_provider_ccc.campaign.campaign import Campaign
     from airflow_provider_ccc.campaign.output.output import OnStaleOutput
+    from airflow_provider_ccc.campaign.source.exclusion import Exclusion
+    from airflow_provider_ccc.campaign.source.reading import Reading
     from airflow_provider_ccc.client.operations_2017 import PickOperation
     from airflow_provider_ccc.compat import Context
     from airflow_provider_ccc.hooks.ccc import CccAsyncHook
+
+#: Calls per second by which ``dry_run`` reckons the time, where ``max_qps`` is not given.
+_USUAL_QPS = 100
 
 
 class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineageMixin, BaseOperator):
@@ -33,8 +40,9 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
     The events of assets among the task's ``outlets`` carry the manifest's counts and the output path as extra.
 
     :param callees: the callees (templated): a list of numbers or of rows that have ``callee_column``; the path or
-        ``ObjectStoragePath`` address of a CSV, NDJSON or Parquet file, ``.gz`` and ``.zst`` too; or a range made by
-        :func:`~airflow_provider_ccc.campaign.source.split_callees`, whose output goes to a sub-folder of its own.
+        ``ObjectStoragePath`` address of a file, a folder, or a pattern such as ``/data/part-*.parquet``; or a range
+        made by :func:`~airflow_provider_ccc.campaign.source.split_callees`, whose output goes to a sub-folder of its
+        own. Files are CSV, TSV, NDJSON, JSON, Parquet or Excel; text may be packed as ``.gz``, ``.zst`` or ``.zip``.
     :param output_path: an absolute local path or an address such as ``s3://aws_default@bucket/campaigns/tonight``
         (templated). Each campaign needs one of its own, and one run at a time owns it: see
         :mod:`airflow_provider_ccc.campaign.output.ownership`.
@@ -55,9 +63,26 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         needs the extra ``airflow-provider-ccc[report]``.
     :param output_url: where ``output_path`` is served over http or https (templated), for a link to the report in
         Airflow's UI.
+    :param callees_sql: a query whose rows are the callees, instead of ``callees`` (templated; a name that ends in
+        ``.sql`` is a file beside the DAG). Its rows are kept with the output, so that a retry goes on with the same.
+    :param sql_conn_id: the connection of ``callees_sql`` and ``exclude_sql``, of any database that Airflow's common-sql
+        provider knows (templated).
     :param callee_column: the column or field that holds the callee's number (templated).
-    :param callees_format: ``csv``, ``ndjson`` or ``parquet``, where the file's name does not say.
-    :param callees_encoding: of CSV and NDJSON files, such as ``gb18030``.
+    :param callees_format: ``csv``, ``tsv``, ``ndjson``, ``json``, ``parquet`` or ``xlsx``, where the file's name does
+        not say.
+    :param callees_encoding: of files of text, such as ``gb18030``; a byte order mark says more.
+    :param callees_delimiter: what stands between the columns of CSV, such as ``;``.
+    :param callees_sheet: the sheet of a workbook; by default the first.
+    :param only: ``failed`` takes the callees that failed in an earlier campaign; ``callees`` is then its manifest, as
+        its task returned it, or its output folder.
+    :param only_possible_numbers: whether a number that China does not have is a failure, without a request. It needs
+        the extra ``airflow-provider-ccc[phonenumbers]``.
+    :param exclude: whom to leave out: a list, a file, a folder or a pattern, as for ``callees`` (templated). Each try
+        reads it again.
+    :param exclude_column: the column of ``exclude`` or ``exclude_sql`` that holds the number (templated); by default
+        the same as ``callee_column``.
+    :param exclude_sql: a query of the numbers to leave out, instead of ``exclude`` (templated).
+    :param on_empty: what to do if there are no callees: ``fail``, or ``skip``, which skips the task.
     :param instance_id: the call centre instance (templated); the connection's own by default.
     :param ccc_conn_id: the connection, of type ``ccc`` (templated).
     """
@@ -71,10 +96,17 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         "max_qps",
         "max_failures",
         "output_url",
+        "callees_sql",
+        "sql_conn_id",
         "callee_column",
+        "exclude",
+        "exclude_column",
+        "exclude_sql",
         "instance_id",
         "ccc_conn_id",
     )
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"callees_sql": "sql", "exclude_sql": "sql"}
     phone_number_fields: Sequence[str] = ("candidate_numbers",)
     operator_extra_links = (CccConsoleLink(), CccErrorCenterLink(), CccReportLink())
     ui_color = "#ff9a5c"
@@ -83,7 +115,7 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
     def __init__(
         self,
         *,
-        callees: Any,
+        callees: Any = None,
         output_path: Any,
         candidate_numbers: Sequence[str] | None = None,
         skill_group_ids: Sequence[str] | None = None,
@@ -96,9 +128,19 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         on_stale_output: OnStaleOutput = "fail",
         report: bool = False,
         output_url: str | None = None,
+        callees_sql: str | None = None,
+        sql_conn_id: str | None = None,
         callee_column: str = "callee",
         callees_format: str | None = None,
         callees_encoding: str = "utf-8",
+        callees_delimiter: str | None = None,
+        callees_sheet: str | None = None,
+        only: Literal["failed"] | None = None,
+        only_possible_numbers: bool = False,
+        exclude: Any = None,
+        exclude_column: str | None = None,
+        exclude_sql: str | None = None,
+        on_empty: Literal["fail", "skip"] = "fail",
         instance_id: str | None = None,
         ccc_conn_id: str = "ccc_default",
         **kwargs: Any,
@@ -117,9 +159,19 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         self.on_stale_output = on_stale_output
         self.report = report
         self.output_url = output_url
+        self.callees_sql = callees_sql
+        self.sql_conn_id = sql_conn_id
         self.callee_column = callee_column
         self.callees_format = callees_format
         self.callees_encoding = callees_encoding
+        self.callees_delimiter = callees_delimiter
+        self.callees_sheet = callees_sheet
+        self.only = only
+        self.only_possible_numbers = only_possible_numbers
+        self.exclude = exclude
+        self.exclude_column = exclude_column
+        self.exclude_sql = exclude_sql
+        self.on_empty = on_empty
         self.instance_id = instance_id
         self.ccc_conn_id = ccc_conn_id
         self._campaign: Campaign | None = None
@@ -127,16 +179,9 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
 
     def hide_numbers(self) -> None:
         """Hide candidates and callees; the path of a file is shown, and so is a range."""
-        from airflow_provider_ccc.campaign.source import names_a_file
-
         super().hide_numbers()
-        is_range = isinstance(self.callees, Mapping) and "path" in self.callees
-        if not hasattr(self.callees, "__len__") or is_range or names_a_file(self.callees):
-            return
-        if isinstance(self.callees, (str, Mapping)):  # no list: it will be refused
-            self.callees = Hidden(self.callees, excerpt(str(self.callees)))
-        else:
-            self.callees = Hidden(self.callees, counted(len(self.callees), "callee"))
+        self.callees = _hidden(self.callees, "callee")
+        self.exclude = _hidden(self.exclude, "number")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Resolve all callees that were not resolved before.
@@ -151,6 +196,8 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         from airflow_provider_ccc.campaign.campaign import Campaign
         from airflow_provider_ccc.campaign.output.ownership import Owner
         from airflow_provider_ccc.campaign.picking.progress import outcome
+        from airflow_provider_ccc.campaign.source.paths import NoCalleesError
+        from airflow_provider_ccc.campaign.source.rows import check_on_empty
         from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 
         self.refuse_to_show_numbers(context)
@@ -160,7 +207,7 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
             operation = self._operation(hook)
             note(context, CONSOLE_URL, console_url_of(hook, self.instance_id))
             self._campaign = campaign = Campaign(
-                reveal(self.callees),
+                self._callees(),
                 operation,
                 hook,
                 self.output_path,
@@ -171,20 +218,77 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
                 max_qps=rendered_number(self.max_qps) if is_given(self.max_qps) else None,
                 max_failures=rendered_number(self.max_failures),
                 report=self.report,
-                callee_column=self.callee_column,
-                callees_format=self.callees_format,
-                callees_encoding=self.callees_encoding,
+                reading=(reading := self._reading()),
+                exclude=self._exclusion(reading),
                 tags=_tags(task_instance),
             )
             link = report_url(self.report, self.output_url, campaign.below)
             if self._killed:
                 campaign.stop()
-            manifest = campaign.run(Owner.of(task_instance))
+            check_on_empty(self.on_empty)
+            try:
+                manifest = campaign.run(Owner.of(task_instance))
+            except NoCalleesError as error:
+                if self.on_empty == "fail":
+                    raise
+                raise AirflowSkipException(f"nobody to call: {error.what}") from None
         self.log.info("%s", outcome(manifest))
         note(context, REPORT_URL, link)
         self._tell_assets(context, manifest)
         self._manifest = manifest
         return manifest
+
+    def dry_run(self) -> None:
+        """Look at the callees, and send no request: ``airflow tasks test --dry-run`` calls this.
+
+        :raises AirflowException: they cannot be read.
+        """
+        from airflow_provider_ccc.campaign.checking import check_callees
+
+        super().dry_run()
+        with permanent_errors_end_the_task():
+            qps = rendered_number(self.max_qps) if is_given(self.max_qps) else _USUAL_QPS
+            reading = self._reading()
+            exclude = self._exclusion(reading)
+            checked = check_callees(self._callees(), exclude=exclude, qps=qps, **asdict(reading))
+        self.log.info("%s of %g calls per second", checked.text, qps)
+        for place, problem in checked.examples:
+            self.log.info("row %d: %s", place, problem)
+
+    def _reading(self) -> Reading:
+        from airflow_provider_ccc.campaign.source.reading import Reading
+
+        return Reading(
+            column=self.callee_column,
+            format=self.callees_format,
+            encoding=self.callees_encoding,
+            delimiter=self.callees_delimiter,
+            sheet=self.callees_sheet,
+            only=self.only,
+            only_possible_numbers=self.only_possible_numbers,
+        )
+
+    def _callees(self) -> Any:
+        """Give the callees, or the query that has them."""
+        from airflow_provider_ccc.campaign.source.queries import Query
+
+        callees = reveal(self.callees)
+        if is_given(callees) == is_given(self.callees_sql):
+            what = "both given" if is_given(callees) else "both missing"
+            raise CccParameterError("callees", f"and callees_sql are {what}; give one of them")
+        return callees if is_given(callees) else Query(self.callees_sql or "", self.sql_conn_id or "")
+
+    def _exclusion(self, reading: Reading) -> Exclusion | None:
+        from airflow_provider_ccc.campaign.source.exclusion import Exclusion
+
+        given = reveal(self.exclude)
+        return Exclusion.of(
+            given if is_given(given) else None,
+            self.exclude_sql if is_given(self.exclude_sql) else None,
+            self.sql_conn_id,
+            self.exclude_column,
+            reading,
+        )
 
     def _tell_assets(self, context: Context, manifest: Mapping[str, Any]) -> None:
         """Give the events of the task's outlets the counts as their extra, for DAGs that are scheduled by them."""
@@ -219,6 +323,18 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         if one_of(candidates, self.skill_group_ids) == "candidate_numbers":
             return hook.pick_operation(candidate_numbers=candidates, count=count, instance_id=self.instance_id)
         return hook.pick_operation(skill_group_ids=self.skill_group_ids, count=count, instance_id=self.instance_id)
+
+
+def _hidden(value: Any, name: str) -> Any:
+    """Hide numbers from Airflow's UI; the path of a file is shown, and so are a range and a manifest."""
+    from airflow_provider_ccc.campaign.source import names_a_file
+
+    is_mapping = isinstance(value, Mapping) and ("path" in value or "output_path" in value)
+    if not hasattr(value, "__len__") or is_mapping or names_a_file(value):
+        return value
+    if isinstance(value, (str, Mapping)):  # no list: it will be refused
+        return Hidden(value, excerpt(str(value)))
+    return Hidden(value, counted(len(value), name))
 
 
 def _tags(task_instance: Any) -> dict[str, str]:

@@ -13,6 +13,8 @@ STATES = "_state"
 #: The rows of a source that was refused for them.
 MALFORMED = "malformed.ndjson"
 OWNERS = "_owner"
+#: The rows of a query.
+CALLEES = "_callees"
 
 _OF_A_PART = re.compile(r"(?:part|failures|skipped)-([0-9]{5,})\.[a-z]+")
 _OF_A_BATCH = re.compile(r"batch-([0-9]{5,})")

@@ -4,9 +4,10 @@
 
     part-00000.ndjson        the pairs of the first part_size callees, and so on
     failures-00000.ndjson    those of them that failed, if any, with the error's code, message and request id
-    skipped-00000.ndjson     duplicates, if any
+    skipped-00000.ndjson     duplicates, and callees that were excluded, if any
     _owner/000001.json       which try of which task may write here; the highest number counts
     _campaign.json           which input and parameters the folder belongs to; written first
+    _callees/00000.ndjson    the rows of a query, where the callees came from one
     _state/part-00000.json   counts, and the sizes of its files; a part is complete if all are there
     _manifest.json           the campaign is complete
     malformed.ndjson         malformed rows of a source that was refused for them, until another try

@@ -22,6 +22,9 @@ from airflow_provider_ccc.campaign.output.storage import Folder, StorageError
 from airflow_provider_ccc.campaign.output.timeline import Timeline
 from airflow_provider_ccc.client.models import DialNumberPair
 
+#: Why a callee was skipped: its number appears earlier, or it is one to leave out.
+DUPLICATE, EXCLUDED = "duplicate", "excluded"
+
 
 class FailedRow(msgspec.Struct):
     """A callee that cannot be resolved, and why.
@@ -38,7 +41,10 @@ class FailedRow(msgspec.Struct):
 
 
 class SkippedRow(msgspec.Struct):
-    """A callee that appeared earlier."""
+    """A callee that is not asked about.
+
+    :param reason: :data:`DUPLICATE` or :data:`EXCLUDED`.
+    """
 
     row: int
     reason: str
@@ -49,6 +55,7 @@ class Tally(msgspec.Struct):
     """What is counted, of one part or of many.
 
     :param callees: data rows: resolved, failed or skipped.
+    :param excluded: those skipped as they were to be left out.
     :param pairs: rows of the output; with a ``count`` above 1 more than those resolved.
     :param calls: requests sent, of which ``throttled`` were refused for the quota and ``retried`` were repetitions.
     :param same_city: pairs whose caller is of the callee's city; ``same_province`` likewise.
@@ -63,6 +70,7 @@ class Tally(msgspec.Struct):
     resolved: int = 0
     failed: int = 0
     skipped: int = 0
+    excluded: int = 0
     pairs: int = 0
     same_city: int = 0
     same_province: int = 0
@@ -176,6 +184,7 @@ class Part:
         """Take a callee that is not to be resolved."""
         self._missing -= 1
         self.tally.skipped += 1
+        self.tally.excluded += row.reason == EXCLUDED
         self._skipped.append(row)
 
     def write(self, folder: Folder, campaign: str, encode: Encode, suffix: str, columns: Sequence[str] | None) -> State:
@@ -208,7 +217,7 @@ class Part:
     def _fingerprint(self) -> str:
         rows = {row.row: (row.source, False) for row in self._pairs}
         rows |= {row.row: (row.source, False) for row in self._failed}
-        rows |= {row.row: (row.source, True) for row in self._skipped}
+        rows |= {row.row: (row.source, row.reason == DUPLICATE) for row in self._skipped}
         return fingerprint_of_rows((place, *rows[place]) for place in sorted(rows))
 
     def _count(self) -> None:

@@ -204,7 +204,7 @@ class LocalFolder:
 
     def tidy(self) -> None:
         self._guard()
-        for under in ("", "_state", "_owner"):
+        for under in ("", "_state", "_owner", "_callees"):
             for entry in self._entries(under):
                 if entry.name.startswith(".") and entry.name.endswith(_ASIDE):
                     entry.unlink(missing_ok=True)

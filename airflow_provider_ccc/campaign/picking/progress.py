@@ -68,7 +68,7 @@ class Progress:
             self.throttled,
             self.calls,
             self.failed,
-            f"{_duration((self._total - self.done) / overall)} left" if overall else "time left unknown",
+            f"{duration((self._total - self.done) / overall)} left" if overall else "time left unknown",
         )
         from airflow_provider_ccc.compat import Stats
 
@@ -84,7 +84,8 @@ class Progress:
             Stats.timing("ccc.batch.latency", mean * 1000, tags=self._tags)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Write a time for people."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from airflow_provider_ccc.campaign.output.output import Output
-from airflow_provider_ccc.campaign.output.parts import FailedRow, Part, SkippedRow, Tally
+from airflow_provider_ccc.campaign.output.parts import DUPLICATE, EXCLUDED, FailedRow, Part, SkippedRow, Tally
 from airflow_provider_ccc.campaign.picking.failures import Failures, MaxFailures, failed_row
 from airflow_provider_ccc.campaign.picking.outage import EITHERS_FAULT, Outage
 from airflow_provider_ccc.campaign.picking.progress import Progress
@@ -37,7 +37,6 @@ from airflow_provider_ccc.endings import StoppedError
 Answer = TypeVar("Answer")
 
 NO_PAIRS = "NoPairs"
-DUPLICATE = "duplicate"
 
 #: After so many seconds of nothing but throttling the run ends, for a later try to go on.
 _THROTTLED_TOO_LONG = 600.0
@@ -213,7 +212,7 @@ class Runner:
                 if part is None:
                     part = self._parts[number] = Part(number, cuts.size_of(number))
                     self._make_room()
-                if row.problem or row.duplicate:
+                if row.problem or row.duplicate or row.excluded:
                     passed_over += 1
                     self._set_aside(row, part)
                 else:
@@ -243,7 +242,7 @@ class Runner:
         if row.problem:
             self._fail(part, failed_row(row), asked=False)
         else:
-            part.skipped(SkippedRow(row.place, DUPLICATE, row.fields))
+            part.skipped(SkippedRow(row.place, DUPLICATE if row.duplicate else EXCLUDED, row.fields))
 
     async def _resolve(self, row: Row, part: Part) -> None:
         operation = self._operation.for_callee(row.number)

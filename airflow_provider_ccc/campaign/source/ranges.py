@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from airflow_provider_ccc.campaign.source.reading import Reading
 from airflow_provider_ccc.client.errors import CccParameterError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -73,8 +74,11 @@ class Range:
 
     :param path: the file, where every worker can read it.
     :param column: the callees' column.
-    :param format: csv, ndjson or parquet.
-    :param encoding: of CSV and NDJSON.
+    :param format: one of the formats; "" if the name says.
+    :param encoding: of text.
+    :param delimiter: of CSV; "" for the usual one.
+    :param sheet: of a workbook; "" for the first.
+    :param only_possible_numbers: whether a number that China does not have is malformed.
     :param start: the index of the first row, from 0.
     :param stop: the index after the last row.
     :param batch: which of the ranges this is, from 0.
@@ -84,12 +88,16 @@ class Range:
     :param malformed: rows of this range that cannot be called.
     :param fingerprint: of the whole file, as its survey has it.
     :param duplicates: which rows of this range stand further up in the file, as :meth:`Bitmap.pack` writes it.
+    :param excluded: which rows of this range are to be left out, likewise.
     """
 
     path: str
     column: str
     format: str
     encoding: str
+    delimiter: str
+    sheet: str
+    only_possible_numbers: bool
     start: int
     stop: int
     batch: int
@@ -99,6 +107,7 @@ class Range:
     malformed: int
     fingerprint: str
     duplicates: str
+    excluded: str
 
     def dump(self) -> dict[str, Any]:
         """Return it as a plain dictionary."""
@@ -129,15 +138,28 @@ class Range:
             raise _wrong("must have 0 <= empty, and no more malformed rows than rows")
         if not _SHA256.fullmatch(taken.fingerprint):
             raise _wrong("has a fingerprint that is no SHA-256")
-        taken.bitmap()
+        taken.bitmap("duplicates")
+        taken.bitmap("excluded")
         return taken
 
-    def bitmap(self) -> Bitmap:
-        """Return its duplicates, as indices from ``start``."""
+    @property
+    def reading(self) -> Reading:
+        """How its file is read."""
+        return Reading(
+            column=self.column,
+            format=self.format or None,
+            encoding=self.encoding,
+            delimiter=self.delimiter or None,
+            sheet=self.sheet or None,
+            only_possible_numbers=self.only_possible_numbers,
+        )
+
+    def bitmap(self, of: str) -> Bitmap:
+        """Return its duplicates or excluded rows, as indices from ``start``."""
         try:
-            return Bitmap.unpack(self.duplicates, self.stop - self.start)
+            return Bitmap.unpack(getattr(self, of), self.stop - self.start)
         except ValueError as error:
-            raise _wrong(f"has duplicates that cannot be read: {error}") from None
+            raise _wrong(f"has {of} that cannot be read: {error}") from None
 
 
 def cut(rows: int, batch_size: int) -> Iterator[tuple[int, int]]:

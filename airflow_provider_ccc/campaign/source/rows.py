@@ -34,17 +34,20 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_ccc.campaign.source.paths import address_of, is_path, layout_of, open_file
+from airflow_provider_ccc.campaign.source.columns import listed, suggestion
+from airflow_provider_ccc.campaign.source.exclusion import EXCLUDED, Exclusion
+from airflow_provider_ccc.campaign.source.opening import open_callees
+from airflow_provider_ccc.campaign.source.paths import NoCalleesError, address_of, is_path, open_path
 from airflow_provider_ccc.campaign.source.ranges import Bitmap, Range, cut
-from airflow_provider_ccc.campaign.source.readers import MISSING, ListReader, Reader, listed
+from airflow_provider_ccc.campaign.source.reading import PARAMETERS, Reading
+from airflow_provider_ccc.campaign.source.records import MISSING, Reader
 from airflow_provider_ccc.client.checks import integer
 from airflow_provider_ccc.client.errors import CccParameterError
-from airflow_provider_ccc.client.numbers import normalise
 from airflow_provider_ccc.client.privacy import excerpt
 
 
@@ -57,6 +60,7 @@ class Row:
     :param fields: all columns of the row as they were read.
     :param problem: why it cannot be called, with numbers shortened; "" if it can.
     :param duplicate: whether the same number appears earlier.
+    :param excluded: whether the number is one to leave out.
     """
 
     place: int
@@ -64,6 +68,7 @@ class Row:
     fields: Mapping[str, Any]
     problem: str = ""
     duplicate: bool = False
+    excluded: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ class Survey:
     :param empty: empty lines skipped; of a range, those of the whole file.
     :param malformed: rows with a problem.
     :param duplicates: rows whose number appears earlier.
+    :param excluded: rows whose number is one to leave out; further rows of it are duplicates.
     :param fingerprint: SHA-256, in hexadecimal, of the content and of how it is read.
     :param columns: the columns' names where a header or schema gives them, else ``None``.
     """
@@ -84,6 +90,7 @@ class Survey:
     duplicates: int
     fingerprint: str
     columns: tuple[str, ...] | None
+    excluded: int = 0
 
 
 class Source:
@@ -93,13 +100,21 @@ class Source:
     """
 
     def __init__(
-        self, reader: Reader, column: str, description: str, survey: Survey, duplicates: Bitmap, start: int = 0
+        self,
+        reader: Reader,
+        reading: Reading,
+        description: str,
+        survey: Survey,
+        duplicates: Bitmap,
+        excluded: Bitmap,
+        start: int = 0,
     ) -> None:
         self.description = description
         self.survey = survey
         self._reader = reader
-        self._column = excerpt(column)
+        self._reading = reading
         self._duplicates = duplicates
+        self._excluded = excluded
         self._start = start
 
     def rows(self) -> Iterator[Row]:
@@ -107,43 +122,43 @@ class Source:
 
         :raises CccParameterError: the file is not what it was at the survey.
         """
-        start, column, duplicates = self._start, self._column, self._duplicates
-        some = len(duplicates) > 0
+        start, reading, duplicates, excluded = self._start, self._reading, self._duplicates, self._excluded
+        some, left_out = len(duplicates) > 0, len(excluded) > 0
         records = self._reader.records(start, start + self.survey.rows)
         for index, (value, fields, problem) in enumerate(records):
             number = ""
             if not problem:
-                number, problem = _number(value, column)
-            yield Row(start + index + 1, number, fields, problem, some and not problem and index in duplicates)
+                number, problem = _number(value, reading)
+            yield Row(
+                start + index + 1,
+                number,
+                fields,
+                problem,
+                some and not problem and index in duplicates,
+                left_out and not problem and index in excluded,
+            )
 
 
 @contextmanager
-def open_source(
-    callees: Any, *, column: str = "callee", format: str | None = None, encoding: str = "utf-8"
-) -> Iterator[Source]:
+def open_source(callees: Any, *, exclude: Exclusion | None = None, **settings: Any) -> Iterator[Source]:
     """Open and survey a source; copies of remote objects go when the block is left.
 
     :param callees: a list, a path, or a range; see the module's description.
-    :param column: the callees' column.
-    :param format: ``csv``, ``ndjson`` or ``parquet``, where the file's name does not say.
-    :param encoding: of CSV and NDJSON; a UTF-8 byte order mark overrides it.
-    :raises CccParameterError: naming ``callees``, ``callee_column``, ``callees_format`` or ``callees_encoding``.
+    :param exclude: whom to leave out.
+    :param settings: those of :class:`~airflow_provider_ccc.campaign.source.reading.Reading`.
+    :raises CccParameterError: naming ``callees``, ``exclude``, ``callee_column`` or another of the settings.
     """
-    if isinstance(callees, Mapping):
+    reading = Reading(**settings)
+    if isinstance(callees, Mapping) and reading.only is None:
         part = Range.load(callees)
-        _refuse_other_settings(part, column=column, format=format, encoding=encoding)
-        with open_file(part.path, part.column, part.format, part.encoding) as (reader, name):
+        if exclude is not None:
+            raise CccParameterError("exclude", "belongs to split_callees, which made this range; give it there")
+        _refuse_other_settings(part, reading)
+        with open_path(part.path, part.reading) as (reader, name):
             yield _ranged(part, reader, name)
         return
-    _check_column(column)
-    if is_path(callees):
-        with open_file(callees, column, format, encoding) as (reader, name):
-            yield _surveyed(reader, column, name)
-        return
-    if isinstance(callees, (bytes, Set)) or not isinstance(callees, Iterable):
-        raise CccParameterError("callees", f"must be a list, a path or a range, not {type(callees).__name__}")
-    items = ListReader(callees, column)
-    yield _surveyed(items, column, "1 callee" if len(items) == 1 else f"{len(items)} callees")
+    with open_callees(callees, reading) as (reader, name):
+        yield _surveyed(reader, reading, name, exclude)
 
 
 def split_callees(
@@ -153,32 +168,54 @@ def split_callees(
     column: str = "callee",
     format: str | None = None,
     encoding: str = "utf-8",
+    delimiter: str | None = None,
+    sheet: str | None = None,
+    only_possible_numbers: bool = False,
+    exclude: Any = None,
+    exclude_column: str | None = None,
+    exclude_sql: str | None = None,
+    sql_conn_id: str | None = None,
+    on_empty: str = "fail",
 ) -> list[dict[str, Any]]:
-    """Split a file's rows into ranges, for ``.expand(callees=...)``. A range names rows and copies none.
+    """Split the rows of a file, a folder or a pattern into ranges, for ``.expand(callees=...)``.
 
-    Airflow maps at most ``[core] max_map_length`` of them, 1024 by default.
+    A range names rows and copies none. Airflow maps at most ``[core] max_map_length`` of them, 1024 by default.
 
     :param callees: a path that every worker can read.
     :param batch_size: rows in a range.
-    :param column: as for :func:`open_source`, and so are the others.
+    :param column: the column or field that holds the number; the other settings are those of
+        :class:`~airflow_provider_ccc.operators.batch.CccPickOutboundNumbersBatchOperator`.
+    :param exclude: whom to leave out; ranges carry which rows these are.
+    :param on_empty: what to do if there are no rows: ``fail``, or ``skip``, which gives no range, so that Airflow skips
+        the mapped task.
     :raises CccParameterError: as :func:`open_source` does, and for lists.
     """
     integer("batch_size", batch_size, at_least=1)
-    _check_column(column)
+    reading = Reading(column, format, encoding, delimiter, sheet, None, only_possible_numbers)
+    leave_out = Exclusion.of(exclude, exclude_sql, sql_conn_id, exclude_column, reading)
+    check_on_empty(on_empty)
     if not is_path(callees):
         raise CccParameterError(
             "callees", "only a file can be split; write the callees to one, or give the list to the operator as it is"
         )
-    with open_file(callees, column, format, encoding) as (reader, name):
-        found = _examine(reader, column, name)
-        fingerprint = _fingerprint(reader, column)
+    try:
+        with open_path(callees, reading) as (reader, name):
+            found = _examine(reader, reading, name, leave_out)
+            fingerprint = _fingerprint(reader, reading)
+    except NoCalleesError:
+        if on_empty == "skip":
+            return []
+        raise
     spans = list(cut(found.rows, batch_size))
     return [
         Range(
             path=address_of(callees),
             column=column,
-            format=layout_of(callees, format).format,
+            format=format or "",
             encoding=encoding,
+            delimiter=delimiter or "",
+            sheet=sheet or "",
+            only_possible_numbers=only_possible_numbers,
             start=start,
             stop=stop,
             batch=batch,
@@ -188,9 +225,16 @@ def split_callees(
             malformed=len(found.malformed.cut(start, stop)),
             fingerprint=fingerprint,
             duplicates=found.duplicates.cut(start, stop).pack(),
+            excluded=found.excluded.cut(start, stop).pack(),
         ).dump()
         for batch, (start, stop) in enumerate(spans)
     ]
+
+
+def check_on_empty(on_empty: object) -> None:
+    """Refuse what ``on_empty`` cannot be."""
+    if on_empty not in ("fail", "skip"):
+        raise CccParameterError("on_empty", f"must be 'fail' or 'skip', not {on_empty!r}")
 
 
 @dataclass(slots=True)
@@ -200,26 +244,28 @@ class _Findings:
     rows: int = 0
     malformed: Bitmap = field(default_factory=Bitmap)
     duplicates: Bitmap = field(default_factory=Bitmap)
+    excluded: Bitmap = field(default_factory=Bitmap)
 
 
-def _surveyed(reader: Reader, column: str, name: str) -> Source:
-    found = _examine(reader, column, name)
+def _surveyed(reader: Reader, reading: Reading, name: str, exclude: Exclusion | None) -> Source:
+    found = _examine(reader, reading, name, exclude)
     survey = Survey(
         rows=found.rows,
         empty=reader.empty,
         malformed=len(found.malformed),
         duplicates=len(found.duplicates),
-        fingerprint=_fingerprint(reader, column),
+        fingerprint=_fingerprint(reader, reading),
         columns=reader.columns,
+        excluded=len(found.excluded),
     )
-    return Source(reader, column, name, survey, found.duplicates)
+    return Source(reader, reading, name, survey, found.duplicates, found.excluded)
 
 
 def _ranged(part: Range, reader: Reader, name: str) -> Source:
     """Take from the range what splitting found, as long as the file is the same."""
-    if _fingerprint(reader, part.column) != part.fingerprint:
+    if _fingerprint(reader, part.reading) != part.fingerprint:
         raise CccParameterError("callees", f"{name} changed since it was split; run the splitting task again")
-    duplicates = part.bitmap()
+    duplicates, excluded = part.bitmap("duplicates"), part.bitmap("excluded")
     survey = Survey(
         rows=part.stop - part.start,
         empty=part.empty,
@@ -227,18 +273,17 @@ def _ranged(part: Range, reader: Reader, name: str) -> Source:
         duplicates=len(duplicates),
         fingerprint=_digest(part.fingerprint, str(part.start), str(part.stop), part.column),
         columns=reader.columns,
+        excluded=len(excluded),
     )
-    return Source(
-        reader, part.column, f"{name}, rows {part.start + 1:,} to {part.stop:,}", survey, duplicates, part.start
-    )
+    description = f"{name}, rows {part.start + 1:,} to {part.stop:,}"
+    return Source(reader, part.reading, description, survey, duplicates, excluded, part.start)
 
 
-def _examine(reader: Reader, column: str, name: str) -> _Findings:
+def _examine(reader: Reader, reading: Reading, name: str, exclude: Exclusion | None) -> _Findings:
     """Read everything once. Numbers go to a database on disk, which sorts them in bounded memory."""
     found = _Findings()
     lacking: Mapping[str, Any] | None = None
     intact = 0
-    shown = excerpt(column)
 
     def numbers() -> Iterator[tuple[str, int]]:
         nonlocal lacking, intact
@@ -250,7 +295,7 @@ def _examine(reader: Reader, column: str, name: str) -> _Findings:
                     lacking = lacking or fields
                 else:
                     intact += 1
-                number, problem = _number(value, shown)
+                number, problem = _number(value, reading)
             if problem:
                 found.malformed.add(index)
             else:
@@ -264,45 +309,49 @@ def _examine(reader: Reader, column: str, name: str) -> _Findings:
         database.execute("CREATE TABLE seen (number TEXT, place INTEGER)")
         database.execute("BEGIN")
         database.executemany("INSERT INTO seen VALUES (?, ?)", numbers())
-        above = ""
+        if exclude is not None:
+            database.executemany("INSERT INTO seen VALUES (?, ?)", ((number, EXCLUDED) for number in exclude.numbers()))
+        above, left_out = "", ""
         for number, index in database.execute("SELECT number, place FROM seen ORDER BY number, place"):
+            if index == EXCLUDED:  # which comes before the places
+                left_out = number
+                continue
             if number == above:
                 found.duplicates.add(index)
+            elif number == left_out:
+                found.excluded.add(index)
             above = number
     if not found.rows:
-        raise CccParameterError("callees", f"{name} has no rows; give at least one callee")
+        raise NoCalleesError("callees", f"{name} has no rows; give at least one callee")
     if lacking is not None and not intact:
-        raise CccParameterError("callee_column", f"no row of {name} has {shown!r}; the first one has {listed(lacking)}")
+        raise CccParameterError(
+            "callee_column",
+            f"no row of {name} has {excerpt(reading.column)!r}; the first one has"
+            f" {listed(lacking)}{suggestion(reading.column, lacking)}",
+        )
     return found
 
 
-def _number(value: object, column: str) -> tuple[str, str]:
+def _number(value: object, reading: Reading) -> tuple[str, str]:
     """Return the number and what is wrong with it, one of them ""."""
     if value is MISSING:
-        return "", f"the row has no {column!r}"
-    try:
-        return normalise("" if value is None else value, column), ""
-    except CccParameterError as error:
-        return "", error.message
+        return "", f"the row has no {excerpt(reading.column)!r}"
+    return reading.number(value)
 
 
-def _fingerprint(reader: Reader, column: str) -> str:
-    return _digest(*reader.identity(), column)
+def _fingerprint(reader: Reader, reading: Reading) -> str:
+    # Settings that were added later are named only where they are given, so that earlier output stays valid.
+    later = ["only possible numbers"] if reading.only_possible_numbers else []
+    return _digest(*reader.identity(), reading.column, *later)
 
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _check_column(column: object) -> None:
-    if not isinstance(column, str) or not column:
-        raise CccParameterError("callee_column", "must be the name of a column, as text")
-
-
-def _refuse_other_settings(part: Range, **given: str | None) -> None:
+def _refuse_other_settings(part: Range, given: Reading) -> None:
     """Refuse settings that are neither the default nor those that the file was split with."""
-    default = {"column": "callee", "format": None, "encoding": "utf-8"}
-    for name, value in given.items():
-        if value not in (default[name], getattr(part, name)):
-            parameter = "callee_column" if name == "column" else f"callees_{name}"
+    usual, split = Reading(), part.reading
+    for name, parameter in PARAMETERS.items():
+        if getattr(given, name) not in (getattr(usual, name), getattr(split, name)):
             raise CccParameterError(parameter, "is not what the file was split with; give it to split_callees")

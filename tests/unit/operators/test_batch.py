@@ -102,7 +102,7 @@ def test_templates(native):
         ({"callees": {"batch": 1}}, "callees: "),
         ({"callees": [{"phone": CALLEE}]}, "callee_column: "),
         ({"callees": "nowhere.csv"}, "callees: "),
-        ({"callees": "nowhere.xlsx"}, "callees_format: "),
+        ({"callees": "nowhere.docx"}, "callees_format: "),
         ({"instance_id": " "}, "instance_id: "),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from airflow.providers.common.compat.sdk import Stats
 
 from airflow_provider_ccc.campaign.picking import progress as progress_module
-from airflow_provider_ccc.campaign.picking.progress import Progress, _duration
+from airflow_provider_ccc.campaign.picking.progress import Progress, duration
 
 
 class Clock:
@@ -106,5 +106,5 @@ def test_it_reports_until_it_is_cancelled(monkeypatch, sent):
         (90061, "25 h 1 min"),
     ],
 )
-def test_durations(seconds, text):
-    assert _duration(seconds) == text
+def testdurations(seconds, text):
+    assert duration(seconds) == text

@@ -16,6 +16,9 @@ GOOD = {
     "column": "callee",
     "format": "csv",
     "encoding": "utf-8",
+    "delimiter": "",
+    "sheet": "",
+    "only_possible_numbers": False,
     "start": 10,
     "stop": 20,
     "batch": 1,
@@ -25,6 +28,7 @@ GOOD = {
     "malformed": 1,
     "fingerprint": "0" * 64,
     "duplicates": "",
+    "excluded": "",
 }
 
 
@@ -85,7 +89,7 @@ def test_a_range_goes_through_xcom():
     described = GOOD | {"duplicates": bitmap.pack()}
     loaded = Range.load(json.loads(json.dumps(described)))
     assert loaded.dump() == described
-    assert loaded.bitmap().bits == bitmap.bits
+    assert loaded.bitmap("duplicates").bits == bitmap.bits
 
 
 @pytest.mark.parametrize(
@@ -105,6 +109,8 @@ def test_a_range_goes_through_xcom():
         ({"fingerprint": "13800138000"}, "SHA-256"),
         ({"duplicates": "13800138000"}, "duplicates"),
         ({"duplicates": filled([10]).pack()}, "duplicates"),
+        ({"excluded": filled([10]).pack()}, "excluded"),
+        ({"only_possible_numbers": 1}, "int as only_possible_numbers"),
         ({"callee": "13800138000"}, "more keys"),
     ],
 )

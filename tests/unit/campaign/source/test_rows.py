@@ -25,7 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_ccc.campaign.source import Row, Survey, open_source, split_callees
-from airflow_provider_ccc.campaign.source import rows as source_module
+from airflow_provider_ccc.client import numbers
 from airflow_provider_ccc.client.errors import CccParameterError
 from tests.versions import attach, store_of
 
@@ -284,8 +284,8 @@ def test_a_storage_that_does_not_answer_is_no_parameter_error(remote, monkeypatc
         (f"{NUMBER}, {NUMBER}", "callees", "give a list"),
         ("", "callees", "give a list"),
         (f"['{NUMBER}', 'a']", "callees", "render_template_as_native_obj"),
-        (f"{NUMBER}/{NUMBER}", "callees_format", "csv, ndjson, parquet"),
-        ("callees.txt", "callees_format", "'callees.txt' does not say"),
+        (f"{NUMBER}/{NUMBER}", "callees_format", "csv, tsv, ndjson, json, parquet, xlsx"),
+        ("callees.doc", "callees_format", "'callees.doc' does not say"),
         (f"callees {NUMBER}", "callees_format", "'callees 138****8000' does not say"),
         (None, "callees", "not NoneType"),
         (13800138000, "callees", "not int"),
@@ -467,7 +467,7 @@ def test_a_range_skips_without_looking_at_numbers(tmp_path, monkeypatch):
     path.write_text('{"callee": "95588"}\n' * 100)
     [_, last] = split_callees(path, batch_size=99)
     looked = []
-    monkeypatch.setattr(source_module, "normalise", lambda value, _: looked.append(value) or value)
+    monkeypatch.setattr(numbers, "normalise", lambda value, _: looked.append(value) or value)
     assert [row.place for row in read(last)[1]] == [100]
     assert len(looked) == 1
 
