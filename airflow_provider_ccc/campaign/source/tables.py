@@ -153,6 +153,8 @@ class ExcelReader:
                     else:
                         empty += 1
                 self.empty, self.rows = empty, rows
+        except CccParameterError:
+            raise
         except calamine.PasswordError:
             raise CccParameterError("callees", f"{self._file.name} has a password; save it without one") from None
         except (calamine.CalamineError, OSError, ValueError) as error:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_ccc.campaign.source import tables as readers
 from airflow_provider_ccc.campaign.source.files import Layout, LocalFile, readable
-from airflow_provider_ccc.campaign.source.packing import ZstdStream
 from airflow_provider_ccc.campaign.source.lists import ListReader
+from airflow_provider_ccc.campaign.source.packing import ZstdStream
 from airflow_provider_ccc.campaign.source.readers import open_reader
 from airflow_provider_ccc.campaign.source.reading import Reading
 from airflow_provider_ccc.campaign.source.records import MISSING

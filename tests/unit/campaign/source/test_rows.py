@@ -13,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import fsspec
+import openpyxl
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -49,9 +51,9 @@ def refused(callees, *, opener=open_source, **settings) -> CccParameterError:
     return caught.value
 
 
-def as_csv(rows) -> bytes:
+def as_csv(rows, delimiter=",") -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, rows[0])
+    writer = csv.DictWriter(text, rows[0], delimiter=delimiter)
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()
@@ -67,7 +69,31 @@ def as_parquet(rows) -> bytes:
     return file.getvalue()
 
 
+def as_excel(rows) -> bytes:
+    workbook = openpyxl.Workbook()
+    for values in (list(rows[0]), *(list(row.values()) for row in rows)):
+        workbook.active.append(values)
+    file = io.BytesIO()
+    workbook.save(file)
+    return file.getvalue()
+
+
+def zipped(name, data) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("__MACOSX/._callees", b"noise")
+        archive.writestr(f"exports/{name}", data)
+    return file.getvalue()
+
+
 FORMATS = {
+    "tsv": lambda rows: as_csv(rows, "\t"),
+    "txt": lambda rows: as_csv(rows, "\t").decode().encode("utf-16"),  # Excel's "Unicode text"
+    "json": lambda rows: json.dumps(rows, indent=1).encode(),
+    "spark.json": as_ndjson,
+    "xlsx": as_excel,
+    "csv.zip": lambda rows: zipped("whatever", as_csv(rows)),
+    "zip": lambda rows: zipped("callees.ndjson", as_ndjson(rows)),
     "csv": as_csv,
     "ndjson": as_ndjson,
     "jsonl": as_ndjson,
@@ -110,7 +136,7 @@ def test_every_format_gives_the_same_rows(file):
     survey, rows = read(file)
     check(rows)
     assert (survey.rows, survey.empty, survey.malformed, survey.duplicates) == (7, 0, 3, 2)
-    assert survey.columns == (None if "json" in file.name else ("id", "callee"))
+    assert survey.columns == (None if "json" in file.name or file.name == "callees.zip" else ("id", "callee"))
 
 
 def test_mappings_give_the_same_rows():
