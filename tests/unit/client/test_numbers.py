@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import re
 from decimal import Decimal
 
@@ -168,6 +169,19 @@ AROUND = st.sampled_from(
 )
 
 
+class _ExtensionError(Exception):
+    """A number was refused as it seems to have an extension."""
+
+
+def normalised(written: str) -> str:
+    try:
+        return normalise(written, "callee")
+    except CccParameterError as error:
+        if "has an extension" in error.what and re.search(r"[0-9０-９][ \u00a0\u2011()-]", written):
+            raise _ExtensionError from None
+        raise
+
+
 @given(NATIONAL, st.sampled_from(["", "+86", "0086", "86", "+86 (0)"]), AROUND, st.booleans(), st.data())
 def test_any_writing_gives_the_same_digits_or_is_refused(number, code, around, is_wide, data):
     blanks = data.draw(st.lists(BLANK, min_size=len(number), max_size=len(number)))
@@ -177,19 +191,16 @@ def test_any_writing_gives_the_same_digits_or_is_refused(number, code, around, i
     written = around.format(code + "".join(map("".join, zip(blanks, significant, strict=False))))
     if is_wide:
         written = re.sub("[0-9]", lambda digit: chr(ord(digit[0]) + 0xFEE0), written)
-    try:
-        assert normalise(written, "callee") == number
-    except CccParameterError as error:
+    with contextlib.suppress(_ExtensionError):
         # The last digits of a longer landline, written apart, look like an extension.
-        assert "has an extension" in error.what
-        assert any(blank.strip("\u200b") for blank in blanks)
+        assert normalised(written) == number
 
 
 @given(
     NATIONAL, st.sampled_from(["-", " 转", " ext. ", ";ext=", " x", "#"]), st.from_regex(r"[0-9]{1,5}", fullmatch=True)
 )
 def test_an_extension_never_makes_a_longer_number(number, between, extension):
-    with pytest.raises(CccParameterError, match="extension|more than one"):
+    with pytest.raises(CccParameterError, match=r"extension|more than one"):
         normalise(number + between + extension, "callee")
 
 
