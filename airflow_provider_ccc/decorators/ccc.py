@@ -20,6 +20,8 @@ from airflow_provider_ccc.tasks import permanent_errors_end_the_task
 if TYPE_CHECKING:
     from airflow_provider_ccc.compat import Context, TaskDecorator
 
+#: The parameters that what a function returns stands for.
+_RETURNED = ("callees", "callees_sql")
 #: What a function may give besides the callees.
 _MAY_GIVE = frozenset({"callees", "candidate_numbers", "skill_group_ids"})
 
@@ -35,9 +37,12 @@ class _CccPickDecoratedOperator(DecoratedOperator, CccPickOutboundNumbersBatchOp
     template_fields: Sequence[str] = (
         *DecoratedOperator.template_fields,
         # The callees are not there yet when templates are rendered.
-        *(name for name in CccPickOutboundNumbersBatchOperator.template_fields if name != "callees"),
+        *(name for name in CccPickOutboundNumbersBatchOperator.template_fields if name not in _RETURNED),
     )
-    template_fields_renderers: ClassVar[dict[str, str]] = {**DecoratedOperator.template_fields_renderers}
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        **DecoratedOperator.template_fields_renderers,
+        **CccPickOutboundNumbersBatchOperator.template_fields_renderers,
+    }
 
     def __init__(
         self,
@@ -47,8 +52,8 @@ class _CccPickDecoratedOperator(DecoratedOperator, CccPickOutboundNumbersBatchOp
         op_kwargs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        if "callees" in kwargs:
-            raise TypeError("callees is what the decorated function returns; do not give it to @task.ccc_pick")
+        if given := [name for name in _RETURNED if name in kwargs]:
+            raise TypeError(f"the decorated function returns the callees; do not give {given[0]} to @task.ccc_pick")
         super().__init__(
             python_callable=python_callable,
             op_args=op_args,
@@ -79,6 +84,8 @@ class _CccPickDecoratedOperator(DecoratedOperator, CccPickOutboundNumbersBatchOp
         return CccPickOutboundNumbersBatchOperator.execute(self, context)
 
     def _take(self, returned: Any) -> None:
+        if returned is None:
+            raise CccParameterError("callees", "the function returned nothing; return the callees, or a path")
         if not (isinstance(returned, Mapping) and "callees" in returned):
             self.callees = returned
             return

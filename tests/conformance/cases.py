@@ -40,8 +40,9 @@ def random_text(source: random.Random, longest: int = 30, alphabets: tuple[str, 
 
 
 def random_number(source: random.Random) -> str:
-    # Not 0086, which would be normalised.
-    return source.choice("123456789") + "".join(source.choices("0123456789", k=source.randint(2, 19)))
+    # Not 0, nor 86, which would be normalised.
+    number = source.choice("123456789") + "".join(source.choices("0123456789", k=source.randint(2, 19)))
+    return number.replace("86", "87", 1) if number.startswith("86") else number
 
 
 def random_id(source: random.Random) -> str:

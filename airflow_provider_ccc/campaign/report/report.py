@@ -119,7 +119,10 @@ def _advice(code: str) -> str:
         return _ADVICE[code]
     kind = errors.classify(code, 400)
     if issubclass(kind, (errors.CccTransientError, errors.CccThrottledError, errors.CccStaleSignatureError)):
-        return "The service failed for the moment, again and again: call these later, as a campaign of their own."
+        return (
+            "The service failed for the moment, again and again: resolve these later, in a campaign with this one's"
+            " manifest as callees and only='failed'."
+        )
     return "The service refused the request: the message in the failures' files says what of it."
 
 

@@ -7,6 +7,7 @@ import pickle
 import pytest
 
 from airflow_provider_ccc.campaign.output.ownership import OutputInUseError
+from airflow_provider_ccc.campaign.source.queries import QueryError
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.errors import CccError, CccParameterError, classify
 from tests.support import fixture
@@ -88,6 +89,7 @@ def test_what_a_task_may_retry():
 
     assert {kind for kind in family(CccError) if kind.retryable} == {
         OutputInUseError,
+        QueryError,
         errors.CccThrottledError,
         errors.CccTransientError,
         errors.CccConnectionError,

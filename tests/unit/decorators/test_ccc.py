@@ -82,7 +82,7 @@ def test_arguments_are_shown_without_numbers(simulator, tmp_path):
 @pytest.mark.parametrize(
     ("returned", "says"),
     [
-        (None, "callees: must be a list, a path or a range"),
+        (None, "callees: the function returned nothing"),
         ("13800138000", "callees: is text but no path"),
         ({"callees": CALLEES, "candidates": []}, "returned a dictionary with candidates, and may return callees"),
         ([], "has no rows"),
@@ -102,5 +102,5 @@ def test_callees_are_the_functions_business():
     def tonight():
         return CALLEES
 
-    with pytest.raises(TypeError, match="callees is what the decorated function returns"):
+    with pytest.raises(TypeError, match="the decorated function returns the callees; do not give callees to"):
         made(tonight, callees=CALLEES, output_path="o")

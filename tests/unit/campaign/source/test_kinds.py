@@ -175,6 +175,7 @@ def parquet() -> bytes:
         ("a.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook", "callees"),
         ("a.csv.gz", b"\x28\xb5\x2f\xfd", "Zstandard; name it .zst", "callees"),
     ],
+    ids=["excel", "excel as parquet", "parquet", "parquet as excel", "gzip", "zip", "old excel", "zstd"],
 )
 def test_a_file_of_another_kind_than_its_name_says(write, name, content, says, parameter):
     error = refused(write(name, content))
@@ -270,6 +271,7 @@ def test_nullable_numbers_of_a_parquet_file(write, tmp_path):
         (archive(a_doc="x"), "is needed, as the name of what is in"),
         (archive(a_parquet=parquet()), "compresses itself"),
     ],
+    ids=["two", "none", "damaged", "unknown", "table"],
 )
 def test_an_archive_that_cannot_be_read(write, content, says):
     assert says in refused(write("a.zip", content)).what
