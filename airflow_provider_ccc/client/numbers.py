@@ -87,6 +87,11 @@ def is_mobile(number: object) -> bool:
     return isinstance(number, int) and 13 * 10**9 <= number < 20 * 10**9
 
 
+def as_landline(digits: str) -> str:
+    """Return the landline that these digits are without its trunk ``0``; "" if they are none."""
+    return f"0{digits}" if _CHINA_LANDLINE.fullmatch(digits) else ""
+
+
 def load_rules() -> None:
     """Load Google's rules, which :func:`is_possible` needs.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from airflow_provider_ccc.campaign.source.opening import open_callees
@@ -65,10 +66,13 @@ class Exclusion:
             if value is None or value == "":
                 continue
             number, problem = self._reading.number(value)
-            if problem:
-                number = _with_its_zero(value)
+            # One too many left out is better than one called: a landline may have lost its zero in Excel.
+            landline = numbers.as_landline(number or _digits(value))
             if number:
                 yield number
+            if landline:
+                yield landline
+            if number or landline:
                 continue
             self.malformed += 1
             if self.malformed <= _EXAMPLES:
@@ -100,11 +104,11 @@ class Exclusion:
             raise _named(error) from None
 
 
-def _with_its_zero(value: object) -> str:
-    """Read a landline that became a number, and lost its zero: too many left out is better than one called."""
+def _digits(value: object) -> str:
+    """Return the digits of a number that is not text."""
     try:
-        return numbers.normalise(f"0{int(value)}", "")  # type: ignore[call-overload]
-    except (CccParameterError, TypeError, ValueError, OverflowError):
+        return str(int(value)) if isinstance(value, (int, float, Decimal)) else ""
+    except (ValueError, OverflowError):
         return ""
 
 
