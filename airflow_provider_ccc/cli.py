@@ -101,7 +101,7 @@ def check(arguments: argparse.Namespace) -> int:
         column=arguments.column,
         format=arguments.format,
         encoding=arguments.encoding,
-        delimiter=arguments.delimiter,
+        delimiter="\t" if arguments.delimiter == "\\t" else arguments.delimiter,
         sheet=arguments.sheet,
         only="failed" if arguments.failed else None,
         only_possible_numbers=arguments.only_possible_numbers,

@@ -326,12 +326,14 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
 
 
 def _hidden(value: Any, name: str) -> Any:
-    """Hide numbers from Airflow's UI; the path of a file is shown, and so are a range and a manifest."""
+    """Hide numbers from Airflow's UI; the path of a file is shown, and so is a range."""
     from airflow_provider_ccc.campaign.source import names_a_file
 
-    is_mapping = isinstance(value, Mapping) and ("path" in value or "output_path" in value)
-    if not hasattr(value, "__len__") or is_mapping or names_a_file(value):
+    is_range = isinstance(value, Mapping) and "path" in value
+    if not hasattr(value, "__len__") or is_range or names_a_file(value):
         return value
+    if isinstance(value, Mapping) and "output_path" in value:
+        return Hidden(value, f"the manifest of {value['output_path']}")
     if isinstance(value, (str, Mapping)):  # no list: it will be refused
         return Hidden(value, excerpt(str(value)))
     return Hidden(value, counted(len(value), name))

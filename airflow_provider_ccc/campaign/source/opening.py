@@ -16,6 +16,7 @@ from airflow_provider_ccc.campaign.source.paths import (
     open_path,
     open_pieces,
     read_whole,
+    refuse_text,
 )
 from airflow_provider_ccc.campaign.source.reading import Reading
 from airflow_provider_ccc.campaign.source.records import Reader
@@ -52,6 +53,7 @@ def open_callees(callees: Any, reading: Reading) -> Iterator[tuple[Reader, str]]
 def _failures_of(manifest: Any) -> Pieces:
     """Find the failures of an earlier campaign by its manifest: as a task returned it, its file, or its folder."""
     if is_path(manifest):
+        refuse_text(str(manifest))
         text = str(manifest).rstrip("/")
         path = text if text.endswith(_MANIFEST) else f"{text}/{_MANIFEST}"
         try:

@@ -70,7 +70,7 @@ def address_of(path: Any) -> str:
 def layout_of(path: Any, format: str | None) -> Layout:
     """Tell how a file is written, and refuse text that is no path."""
     text = str(path)
-    _refuse_text(text)
+    refuse_text(text)
     if layout := Layout.of(text, format):
         return layout
     raise CccParameterError(
@@ -78,7 +78,7 @@ def layout_of(path: Any, format: str | None) -> Layout:
     )
 
 
-def _refuse_text(text: str) -> None:
+def refuse_text(text: str) -> None:
     """Refuse text that is no path."""
     if not any(character.isalpha() or character in "/\\" for character in text):
         raise CccParameterError("callees", "is text but no path; give a list of numbers, or the path of a file")
@@ -94,7 +94,7 @@ def open_path(path: Any, reading: Reading) -> Iterator[tuple[Reader, str]]:
     """Open a file, or all files of a folder or pattern; give their reader, and what logs call them."""
     # A text with a suffix that says what it is can be shown; any other may be numbers.
     shown = str(path) if _is_known(path) else excerpt(str(path))
-    _refuse_text(str(path))
+    refuse_text(str(path))
     place = _Place(path, shown)
     found = place.files()
     if found is None:

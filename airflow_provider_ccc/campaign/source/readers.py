@@ -69,7 +69,9 @@ class FilesReader:
             if stop is not None and before >= stop:
                 return
             rows = reader.rows
-            if rows is not None and before + rows <= start:
+            if rows is not None:
+                if start < before + rows:
+                    yield from reader.records(max(start - before, 0), None if stop is None else stop - before)
                 before += rows
                 continue
             for place, record in enumerate(reader.records(), before):
