@@ -188,7 +188,7 @@ def test_every_parameter_is_described_with_its_default(page, kind):
         shown = rows[name][2]
         if default is inspect.Parameter.empty:
             assert shown == "required", name
-        elif default is None or name in ("deferrable", "callees_format"):
+        elif default is None or name in ("deferrable", "callees_format", "callees_delimiter"):
             assert shown in ("", "none", "`None`", "the connection's", "by name") or "default_deferrable" in shown, name
         else:
             assert shown.strip("`") == str(default), name
@@ -197,15 +197,17 @@ def test_every_parameter_is_described_with_its_default(page, kind):
 
 
 def test_numbers_are_sent_as_the_page_says():
-    (table,) = [table for table in tables("operator.md") if table[0] == ["given", "sent"]]
-    for given, sent in table[1:]:
+    pages = [tables("operator.md"), tables("callees.md")]
+    (first,), (second,) = ([table for table in page if table[0] == ["given", "sent"]] for page in pages)
+    for given, sent in (*first[1:], *second[1:]):
         for place, number in enumerate(names(given)):
             value = int(number) if "integer" in given else number
             if sent.startswith("refused"):
                 with pytest.raises(CccParameterError):
                     normalise(value, "callee_number")
             else:
-                assert normalise(value, "callee_number") == names(sent)[place if "," in sent else 0], number
+                expected = names(sent.partition(":")[0])
+                assert normalise(value, "callee_number") == expected[place if len(expected) > 1 else 0], number
 
 
 def test_every_option_of_the_simulator_is_described_with_its_default():

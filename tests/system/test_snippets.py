@@ -7,12 +7,14 @@ import gzip
 import json
 import re
 import shlex
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import openpyxl
 import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, Connection
 
@@ -78,6 +80,12 @@ def write_callees(path: Path, column: str) -> None:
     """Write the callees that a page's campaign reads, in the format that the name says."""
     rows = [{column: "138 0013 8000", "customer_id": "c1"}, {column: "+86 21 6391 4848", "customer_id": "c2"}]
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".xlsx":
+        workbook = openpyxl.Workbook()
+        for values in (list(rows[0]), *(list(row.values()) for row in rows)):
+            workbook.active.append(values)
+        workbook.save(path)
+        return
     if ".csv" in path.suffixes:
         text = f"{column},customer_id\n" + "".join(",".join(row.values()) + "\n" for row in rows)
     else:
@@ -85,10 +93,21 @@ def write_callees(path: Path, column: str) -> None:
     path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
 
 
+def write_warehouse(path: Path, monkeypatch) -> None:
+    """Make the database that a page's campaign asks, and its connection."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE callees (phone TEXT, customer_id TEXT)")
+        database.execute("INSERT INTO callees VALUES ('138 0013 8000', 'c1'), ('+86 21 6391 4848', 'c2')")
+        database.execute("CREATE TABLE do_not_call (phone TEXT)")
+        database.commit()
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(path)}))
+
+
 @pytest.mark.parametrize("snippet", snippets("python"), ids=str)
 def test_the_python_runs(snippet: Snippet, simulate, monkeypatch, tmp_path):
     """It is run as it stands; of the DAGs it makes, those tasks are executed that need nothing of other tasks."""
     simulate()
+    write_warehouse(tmp_path / "warehouse.db", monkeypatch)
     text = snippet.text
     if "RetryRule" in text and AIRFLOW < (3, 3):
         pytest.skip("retry policies came with Airflow 3.3")
@@ -119,6 +138,9 @@ def execute(task: Any) -> None:
     if isinstance(task, CccPickOutboundNumbersBatchOperator):
         if isinstance(task.callees, str):
             write_callees(Path(task.callees), task.callee_column)
+        if isinstance(task.exclude, str):
+            path = Path(task.exclude)
+            path.write_text(f"{task.exclude_column or task.callee_column}\n13900139000\n", encoding="utf-8")
         manifest = task.execute(context)
         assert manifest["resolved"] == manifest["callees"] > 0
     elif isinstance(task, CccInstanceHealthSensor):
