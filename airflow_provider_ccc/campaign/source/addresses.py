@@ -30,7 +30,7 @@ def object_storage(address: str, parameter: str) -> ObjectStoragePath:
         path = ObjectStoragePath(address)
         if path.protocol not in ("", "file", "local"):
             _ = path.fs
-    except (ImportError, ValueError) as error:
+    except (ImportError, ValueError):
         protocol = address.partition("://")[0].lower()
         if protocol == "oss":
             raise CccParameterError(
