@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from benchmarks import environment
+from benchmarks.callees import CALLEES
 from benchmarks.import_time import IMPORTS
 from benchmarks.memory import MEMORY
 from benchmarks.micro import MICRO
@@ -16,7 +17,7 @@ from benchmarks.report import Part, Report, Setting
 from benchmarks.scheduling import SCHEDULING
 from benchmarks.speed import LATENCY, SPEED
 
-PARTS: list[Part] = [MICRO, SPEED, LATENCY, MEMORY, QUOTA, SCHEDULING, IMPORTS]
+PARTS: list[Part] = [MICRO, SPEED, LATENCY, MEMORY, CALLEES, QUOTA, SCHEDULING, IMPORTS]
 
 INTRODUCTION = """# What it costs
 

@@ -15,14 +15,17 @@ import requests
 from benchmarks import environment, quota, soak
 from benchmarks.processes import server
 from benchmarks.report import KEYS, Part, Report, Setting, Table
+from tests.system.distributed.services import postgres_program
 
 ROOT = Path(__file__).parents[2]
 PARTS = {
     "speed": {"transport", "batch_vs_bare_aiohttp", "tls_batch_vs_bare_aiohttp", "batch_vs_httphook"},
     "signing": {"sign_and_decode_us"},
     "memory": {"rss_1m_over_10k"},
+    "callees": {"rss_1m_over_10k_parquet", "rss_1m_over_10k_xlsx", "exclude_rss", "exclude_time"}
+    | ({"rss_1m_over_10k_postgresql"} if postgres_program("postgres") else set()),
 }
-RUNS = [("speed",), ("signing", "memory")]
+RUNS = [("speed",), ("signing", "memory", "callees")]
 
 
 def run(folder: Path, *parts: str) -> subprocess.Popen[str]:
