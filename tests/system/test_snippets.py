@@ -7,12 +7,14 @@ import gzip
 import json
 import re
 import shlex
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import openpyxl
 import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, Connection
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import tenacity
 
+from airflow_provider_ccc.campaign.source.addresses import object_storage
 from airflow_provider_ccc.client.errors import CccError, CccParameterError
 
 if TYPE_CHECKING:
@@ -112,10 +113,8 @@ def open_folder(path: Any, parameter: str = "output_path") -> Folder:
         if Path(text).is_file():
             raise CccParameterError(parameter, f"{text} is a file; give a folder")
         return LocalFolder(Path(text))
-    from airflow_provider_ccc.compat import ObjectStoragePath
-
     try:
-        stored = path if hasattr(path, "protocol") else ObjectStoragePath(text)
+        stored = path if hasattr(path, "protocol") else object_storage(text, parameter)
         if stored.protocol in ("", "file", "local"):
             return LocalFolder(Path(stored.path))
         _ = stored.fs  # whether there is a provider for it

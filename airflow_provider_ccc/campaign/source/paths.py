@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from airflow_provider_ccc.campaign.source.addresses import object_storage
 from airflow_provider_ccc.campaign.source.files import FORMATS, Layout, LocalFile, readable
 from airflow_provider_ccc.campaign.source.readers import FilesReader, open_reader
 from airflow_provider_ccc.campaign.source.reading import Reading
@@ -145,10 +146,8 @@ class _Place:
         self._shown = shown
         self.fs: Any = None
         if not hasattr(path, "protocol") and "://" in str(path):
-            from airflow_provider_ccc.compat import ObjectStoragePath
-
             with readable(shown):
-                path = ObjectStoragePath(str(path))
+                path = object_storage(str(path), "callees")
         if hasattr(path, "protocol"):
             if path.protocol not in ("", "file", "local"):
                 with readable(shown):
