@@ -190,7 +190,7 @@ def test_every_parameter_is_described_with_its_default(page, kind):
         shown = rows[name][2]
         if default is inspect.Parameter.empty:
             assert shown == "required", name
-        elif default is None or name in ("deferrable", "callees_format", "callees_delimiter"):
+        elif default is None or name in ("deferrable", "callees_format"):
             assert shown in ("", "none", "`None`", "the connection's", "by name") or "default_deferrable" in shown, name
         else:
             assert shown.strip("`") == str(default), name
