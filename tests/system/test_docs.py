@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +16,11 @@ from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_ccc.campaign.picking.failures import TooManyFailuresError
 from airflow_provider_ccc.campaign.picking.runner import NO_PAIRS
+from airflow_provider_ccc.cli import main
 from airflow_provider_ccc.client import errors
 from airflow_provider_ccc.client.credential_providers import ROLES
 from airflow_provider_ccc.client.errors import CccError, CccParameterError, classify
-from airflow_provider_ccc.client.numbers import normalise
+from airflow_provider_ccc.client.numbers import is_possible, normalise
 from airflow_provider_ccc.client.retry import _ONCE, _WORTH_ANOTHER_ATTEMPT
 from airflow_provider_ccc.client.versions import APIS
 from airflow_provider_ccc.get_provider_info import CONNECTION
@@ -188,7 +190,7 @@ def test_every_parameter_is_described_with_its_default(page, kind):
         shown = rows[name][2]
         if default is inspect.Parameter.empty:
             assert shown == "required", name
-        elif default is None or name in ("deferrable", "callees_format", "callees_delimiter"):
+        elif default is None or name in ("deferrable", "callees_format"):
             assert shown in ("", "none", "`None`", "the connection's", "by name") or "default_deferrable" in shown, name
         else:
             assert shown.strip("`") == str(default), name
@@ -196,18 +198,42 @@ def test_every_parameter_is_described_with_its_default(page, kind):
             assert (rows[name][3] == "yes") == (name in kind.template_fields), name
 
 
+def numbers(cell: str) -> list[object]:
+    """The numbers in a cell, of the type that it says."""
+    kinds = {"": str, " as an integer": int, " as a float": float}
+    return [kinds[kind](text) for text, kind in re.findall(r"`([^`]+)`( as an integer| as a float)?", cell)]
+
+
 def test_numbers_are_sent_as_the_page_says():
-    pages = [tables("operator.md"), tables("callees.md")]
-    (first,), (second,) = ([table for table in page if table[0] == ["given", "sent"]] for page in pages)
-    for given, sent in (*first[1:], *second[1:]):
-        for place, number in enumerate(names(given)):
-            value = int(number) if "integer" in given else number
-            if sent.startswith("refused"):
-                with pytest.raises(CccParameterError):
-                    normalise(value, "callee_number")
-            else:
-                expected = names(sent.partition(":")[0])
-                assert normalise(value, "callee_number") == expected[place if len(expected) > 1 else 0], number
+    (table,) = [table for table in tables("callees.md") if table[0] == ["given", "sent"]]
+    for given, sent in table[1:]:
+        texts = names(sent.partition(":")[0])
+        for place, number in enumerate(numbers(given)):
+            assert normalise(number, "callee") == texts[place if len(texts) > 1 else 0], number
+
+
+def test_numbers_are_refused_as_the_page_says():
+    (table,) = [table for table in tables("callees.md") if table[0] == ["given", "the failure says"]]
+    for given, why in table[1:]:
+        for number in numbers(given):
+            with pytest.raises(CccParameterError, match=re.escape(names(why)[0])):
+                normalise(number, "callee")
+    (table,) = [table for table in tables("callees.md") if table[0] == ["refused", "because"]]
+    assert not any(is_possible(normalise(number, "callee")) for row in table[1:] for number in names(row[0]))
+
+
+def test_the_look_before_calling_is_as_the_page_shows(tmp_path, monkeypatch, capsys):
+    callees, excluded, shown = (each.text for each in snippets("text") if each.page == "docs/callees.md")
+    (tmp_path / "callees.csv").write_text(callees, encoding="utf-8")
+    (tmp_path / "do-not-call.csv").write_text(excluded, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (command,) = [each.text for each in snippets("console") if "ccc check callees.csv --exclude" in each.text]
+    with pytest.raises(SystemExit) as ended:
+        main(shlex.split(command)[2:])
+    assert ended.value.code == 1
+    printed = capsys.readouterr()
+    lines = [line.rstrip() for line in (printed.out + printed.err).splitlines() if line.strip()]
+    assert lines == shown.splitlines()
 
 
 def test_every_option_of_the_simulator_is_described_with_its_default():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ import pyarrow.parquet
 import pytest
 
 from airflow_provider_ccc.simulator.server import SimulatorSettings, running
+from tests.documented import CALLEES, LEFT_OUT, write_database, write_numbers
 from tests.pages import snippets
 from tests.support import connection_to
 from tests.system.components import ROOT, RunningAirflow, running_airflow
@@ -70,14 +70,16 @@ def write_dags(folder: Path, data: Path) -> dict[str, tuple[str, ...]]:
 def write_callees(data: Path) -> None:
     """Write what a DAG reads: for the day of a scheduled run, and for the days on which the test may run."""
     today = datetime.now(UTC)
-    text = "callee,customer_id\n138 0013 8000,c1\n+86 21 6391 4848,c2\n"
     for day in (STARTED, today, today + timedelta(days=1)):
         folder = data / "campaigns" / f"{day:%Y-%m-%d}"
-        folder.mkdir(parents=True)
-        (folder / "callees.csv").write_text(text, encoding="utf-8")
-        (folder / "callees.csv.gz").write_bytes(gzip.compress(text.encode()))
+        write_numbers(folder / "callees.csv", "callee")
+        write_numbers(folder / "callees.csv.gz", "callee")
+        write_numbers(folder / "callees.xlsx", "手机号", (*CALLEES, LEFT_OUT), "名单")
+    write_numbers(data / "campaigns" / "do-not-call.csv", "phone", [LEFT_OUT])
     table = pyarrow.table({"callee": ["13800138000", "02163914848"]})
     pyarrow.parquet.write_table(table, data / "callees.parquet")
+    (data / "exported").mkdir()
+    pyarrow.parquet.write_table(table, data / "exported" / "part-00000.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,7 @@ def dags(tmp_path_factory) -> Iterator[tuple[RunningAirflow, dict[str, tuple[str
     with running(SimulatorSettings()) as simulator:
         settings = {
             "AIRFLOW_CONN_CCC_DEFAULT": connection_to(simulator.url),
+            "AIRFLOW_CONN_WAREHOUSE": write_database(folder / "warehouse.db"),
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
         }
         with running_airflow(

@@ -7,14 +7,12 @@ import gzip
 import json
 import re
 import shlex
-import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import openpyxl
 import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, Connection
 
@@ -29,6 +27,7 @@ from airflow_provider_ccc.operators.ccc import CccPickOutboundNumbersBatchOperat
 from airflow_provider_ccc.sensors.ccc import CccInstanceHealthSensor
 from airflow_provider_ccc.simulator import instances
 from airflow_provider_ccc.simulator.__main__ import options
+from tests.documented import CALLEES, LEFT_OUT, write_database, write_numbers
 from tests.pages import PAGES, ROOT, Snippet, snippets
 
 #: ``text`` is for what is no code: output, and trees of files.
@@ -52,10 +51,21 @@ def test_few_snippets_are_not_run_and_each_says_why():
 
 
 class TaskInstance:
-    """What tasks ask of the context."""
+    """What tasks ask of the context.
 
-    def __init__(self) -> None:
+    :param manifests: what the tasks before it returned.
+    """
+
+    def __init__(self, manifests: dict[str, dict[str, Any]]) -> None:
         self.pushed: dict[str, Any] = {}
+        self._manifests = manifests
+
+    def xcom_pull(self, task_ids: str) -> dict[str, Any]:
+        """Give the manifest of a task, one of whose callees failed."""
+        failures = {"row": 9, "code": "NoPairs", "message": "", "request_id": "", "source": {"callee": LEFT_OUT}}
+        manifest = self._manifests[task_ids]
+        (Path(manifest["output_path"]) / "failures-00009.ndjson").write_text(json.dumps(failures), encoding="utf-8")
+        return manifest | {"failures": ["failures-00009.ndjson"]}
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.pushed[key] = value
@@ -76,38 +86,11 @@ def entered_dags(monkeypatch):
         yield found
 
 
-def write_callees(path: Path, column: str) -> None:
-    """Write the callees that a page's campaign reads, in the format that the name says."""
-    rows = [{column: "138 0013 8000", "customer_id": "c1"}, {column: "+86 21 6391 4848", "customer_id": "c2"}]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".xlsx":
-        workbook = openpyxl.Workbook()
-        for values in (list(rows[0]), *(list(row.values()) for row in rows)):
-            workbook.active.append(values)
-        workbook.save(path)
-        return
-    if ".csv" in path.suffixes:
-        text = f"{column},customer_id\n" + "".join(",".join(row.values()) + "\n" for row in rows)
-    else:
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
-
-
-def write_warehouse(path: Path, monkeypatch) -> None:
-    """Make the database that a page's campaign asks, and its connection."""
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("CREATE TABLE callees (phone TEXT, customer_id TEXT)")
-        database.execute("INSERT INTO callees VALUES ('138 0013 8000', 'c1'), ('+86 21 6391 4848', 'c2')")
-        database.execute("CREATE TABLE do_not_call (phone TEXT)")
-        database.commit()
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(path)}))
-
-
 @pytest.mark.parametrize("snippet", snippets("python"), ids=str)
 def test_the_python_runs(snippet: Snippet, simulate, monkeypatch, tmp_path):
     """It is run as it stands; of the DAGs it makes, those tasks are executed that need nothing of other tasks."""
     simulate()
-    write_warehouse(tmp_path / "warehouse.db", monkeypatch)
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", write_database(tmp_path / "warehouse.db"))
     text = snippet.text
     if "RetryRule" in text and AIRFLOW < (3, 3):
         pytest.skip("retry policies came with Airflow 3.3")
@@ -119,30 +102,34 @@ def test_the_python_runs(snippet: Snippet, simulate, monkeypatch, tmp_path):
     assert ("with DAG(" in text) == bool(dags)
     for dag in dags:
         assert dag.tasks
+        manifests: dict[str, dict[str, Any]] = {}
         for task in dag.topological_sort():
             if isinstance(task, BaseOperator):  # a mapped one is not
-                execute(task)
+                execute(task, manifests)
 
 
-def execute(task: Any) -> None:
+def execute(task: Any, manifests: dict[str, dict[str, Any]]) -> None:
     """Render and execute a task of this provider, unless it takes what another task gives."""
     own = (CccPickOutboundNumbersOperator, CccPickOutboundNumbersBatchOperator, CccInstanceHealthSensor)
     values = [getattr(task, name) for name in task.template_fields]
     if not isinstance(task, own) or any(hasattr(value, "operator") for value in values):
         return
-    ti = TaskInstance()
+    ti = TaskInstance(manifests)
     # As of a run that was triggered from the command line: it has no logical date, and no ds.
     dag_run = SimpleNamespace(logical_date=None, run_after=datetime(2026, 11, 25, tzinfo=UTC))
     context = {"dag_run": dag_run, "params": dict(task.dag.params), "ti": ti, "dag": task.dag, "task": task}
     task.render_template_fields(context)
     if isinstance(task, CccPickOutboundNumbersBatchOperator):
+        leaves_out = bool(task.exclude or task.exclude_sql)
         if isinstance(task.callees, str):
-            write_callees(Path(task.callees), task.callee_column)
-        if isinstance(task.exclude, str):
-            path = Path(task.exclude)
-            path.write_text(f"{task.exclude_column or task.callee_column}\n13900139000\n", encoding="utf-8")
-        manifest = task.execute(context)
-        assert manifest["resolved"] == manifest["callees"] > 0
+            numbers = (*CALLEES, LEFT_OUT) if leaves_out else CALLEES
+            write_numbers(Path(task.callees), task.callee_column, numbers, task.callees_sheet)
+        if task.exclude:
+            write_numbers(Path(task.exclude), task.exclude_column or task.callee_column, [LEFT_OUT])
+        manifests[task.task_id] = manifest = task.execute(context)
+        assert manifest["resolved"] > 0
+        assert manifest["resolved"] + manifest["excluded"] == manifest["callees"]
+        assert manifest["excluded"] == leaves_out
     elif isinstance(task, CccInstanceHealthSensor):
         # Rescheduling is Airflow's own, and needs its database; a look is the same in every mode.
         looked = task.execute(context) if task.deferrable else task.poke(context).xcom_value
@@ -250,6 +237,8 @@ def test_the_command_can_be_given(line: str, monkeypatch):
     elif words[0] == "export":
         name, _, value = words[1].partition("=")
         assert name.startswith("AIRFLOW_CONN_")
+        if name == "AIRFLOW_CONN_OSS_DEFAULT":
+            return  # no connection of this provider: it is used by test_oss.py
         if value.startswith("{"):
             settings = check_connection(json.loads(value))
         else:
