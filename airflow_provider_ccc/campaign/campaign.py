@@ -99,13 +99,13 @@ class Campaign:
             source = stack.enter_context(open_source(callees, exclude=self.exclude, **asdict(self.reading)))
             survey = source.survey
             log.info(
-                "%s: %s, %d malformed, %d duplicates, %d excluded; %d empty lines",
+                "%s: %s, %d malformed, %s, %d excluded; %s",
                 source.description,
                 counted(survey.rows, "row"),
                 survey.malformed,
-                survey.duplicates,
+                counted(survey.duplicates, "duplicate"),
                 survey.excluded,
-                survey.empty,
+                counted(survey.empty, "empty line"),
             )
             limits = Limits(
                 part_size=self.part_size,
@@ -187,7 +187,8 @@ class Campaign:
                 **self._details(limits),
             }
         )
-        skipped = f"skipped, {manifest['excluded']} of them excluded, the others duplicates"
+        duplicates = manifest["skipped"] - manifest["excluded"]
+        skipped = f"skipped ({counted(duplicates, 'duplicate')}, {manifest['excluded']} excluded)"
         for name, what, file in (("failed", "failed", "failures"), ("skipped", skipped, "skipped")):
             if manifest[name]:
                 count, path = counted(manifest[name], "callee"), manifest["output_path"]

@@ -40,8 +40,9 @@ class Checked:
     def text(self) -> str:
         """One line for people."""
         return (
-            f"{counted(self.rows, 'row')}: {self.to_resolve} to resolve, {self.malformed} malformed, {self.duplicates}"
-            f" duplicates, {self.excluded} excluded; {self.empty} empty lines. At this quota: {duration(self.seconds)}"
+            f"{counted(self.rows, 'row')}: {self.to_resolve} to resolve, {self.malformed} malformed,"
+            f" {counted(self.duplicates, 'duplicate')}, {self.excluded} excluded; {counted(self.empty, 'empty line')}."
+            f" At this quota: {duration(self.seconds)}"
         )
 
 

@@ -89,7 +89,7 @@ def is_mobile(number: object) -> bool:
 
 def as_landline(digits: str) -> str:
     """Return the landline that these digits are without its trunk ``0``; "" if they are none."""
-    return f"0{digits}" if _CHINA_LANDLINE.fullmatch(digits) else ""
+    return f"0{digits}" if _CHINA_LANDLINE.fullmatch(digits) and not _CHINA_SERVICE.fullmatch(digits) else ""
 
 
 def load_rules() -> None:
@@ -118,8 +118,9 @@ def is_possible(number: str) -> bool:
         parsed = rules.parse(number, "CN")
     except rules.NumberParseException:
         return False
-    whole = key(number) == str(parsed.national_number)  # else a carrier's code was taken off
-    return whole and bool(rules.is_valid_number_for_region(parsed, "CN"))
+    if key(number) != str(parsed.national_number) or as_landline(number):
+        return False  # a carrier's code was taken off, or a landline lacks its 0
+    return bool(rules.is_valid_number_for_region(parsed, "CN"))
 
 
 def key(number: str) -> str:

@@ -196,7 +196,7 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         from airflow_provider_ccc.campaign.campaign import Campaign
         from airflow_provider_ccc.campaign.output.ownership import Owner
         from airflow_provider_ccc.campaign.picking.progress import outcome
-        from airflow_provider_ccc.campaign.source.paths import NoCalleesError
+        from airflow_provider_ccc.campaign.source.records import NoCalleesError
         from airflow_provider_ccc.campaign.source.rows import check_on_empty
         from airflow_provider_ccc.hooks.ccc import CccAsyncHook
 
@@ -239,9 +239,9 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         return manifest
 
     def dry_run(self) -> None:
-        """Look at the callees, and send no request: ``airflow tasks test --dry-run`` calls this.
+        """Look at the callees, log what would become of them, and send no request. Templates are not rendered.
 
-        :raises AirflowException: they cannot be read.
+        :raises AirflowFailException: they cannot be read.
         """
         from airflow_provider_ccc.campaign.checking import check_callees
 

@@ -434,8 +434,10 @@ def test_killed_while_the_table_changes_a_retry_has_the_same_callees(simulate, t
 def test_a_day_without_callees(warehouse, connection, tmp_path):
     (tmp_path / "header.csv").write_text("callee\n")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "nothing.csv").touch()
     days = [
         {"callees": []},
+        {"callees": str(tmp_path / "nothing.csv")},
         {"callees": str(tmp_path / "header.csv")},
         {"callees": str(tmp_path / "empty")},
         {"callees_sql": "SELECT phone AS callee FROM callees WHERE phone = ''", "sql_conn_id": "warehouse"},
@@ -449,7 +451,7 @@ def test_a_day_without_callees(warehouse, connection, tmp_path):
         resolve(tmp_path / "out", [], on_empty="ignore")
 
 
-def test_a_look_before_calling(asked, tmp_path, logs):
+def test_a_look_before_calling(asked, warehouse, tmp_path, logs):
     path = tmp_path / "callees.csv"
     path.write_text("phone\n13800138000\n+86 13800138000\n1380013800x\n13800138001\n13800138002\n\n")
     (tmp_path / "never.csv").write_text("phone\n13800138001\n")
@@ -470,9 +472,11 @@ def test_a_look_before_calling(asked, tmp_path, logs):
     )
     one.dry_run()
     assert (
-        "5 rows: 2 to resolve, 1 malformed, 1 duplicates, 1 excluded; 1 empty lines. At this quota: 3 min 20 s"
+        "5 rows: 2 to resolve, 1 malformed, 1 duplicate, 1 excluded; 1 empty line. At this quota: 3 min 20 s"
         in logs.text
     )
     assert "row 3: phone: '138****800x' is no phone number" in logs.text
+    operator(tmp_path / "out", callees_sql="SELECT phone AS callee FROM callees", sql_conn_id="warehouse").dry_run()
+    assert "3 rows: 3 to resolve, 0 malformed, 0 duplicates, 0 excluded" in logs.text
     assert asked() == []
     assert not (tmp_path / "out").exists()

@@ -19,6 +19,7 @@ from airflow_provider_ccc.campaign.output.storage import Folder, StorageError
 from airflow_provider_ccc.campaign.source.paths import Pieces
 from airflow_provider_ccc.campaign.source.queries import Query
 from airflow_provider_ccc.client.errors import CccParameterError
+from airflow_provider_ccc.client.privacy import counted
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def keep(folder: Folder, query: Query, column: str, on_stale: OnStaleOutput) -> 
     mark = fingerprint_of([query.sql, query.conn_id, column])
     kept = _read(folder)
     if kept is not None and kept.query == mark:
-        log.info("Going on with the %d rows that the query gave when the campaign was begun", kept.rows)
+        log.info("Going on with what the query gave when the campaign was begun: %s", counted(kept.rows, "row"))
         return _pieces(folder, kept)
     if on_stale != "replace" and (kept is not None or holds_parts(folder)):
         whose = "of another query" if kept is not None else "that did not come from a query"
@@ -65,8 +66,10 @@ def keep(folder: Folder, query: Query, column: str, on_stale: OnStaleOutput) -> 
         files.append(f"{CALLEES}/{len(files):05d}.ndjson")
         folder.write(files[-1], lines)
         rows += count
+    if not rows:  # nothing to keep: the next try asks again
+        return Pieces(folder.description, [], "", "the query gave no rows")
     folder.write(f"{CALLEES}/{_MARK}", msgspec.json.encode(_Kept(mark, files, rows)))
-    log.info("The query gave %d rows, which are kept with the output", rows)
+    log.info("The query gave %s, kept with the output", counted(rows, "row"))
     return _pieces(folder, _Kept(mark, files, rows))
 
 

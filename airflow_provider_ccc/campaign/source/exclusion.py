@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from airflow_provider_ccc.campaign.source.opening import open_callees
-from airflow_provider_ccc.campaign.source.paths import NoCalleesError
 from airflow_provider_ccc.campaign.source.queries import Query
 from airflow_provider_ccc.campaign.source.reading import Reading
-from airflow_provider_ccc.campaign.source.records import MISSING
+from airflow_provider_ccc.campaign.source.records import MISSING, NoCalleesError, Reader
 from airflow_provider_ccc.client import numbers
 from airflow_provider_ccc.client.errors import CccParameterError
-from airflow_provider_ccc.client.privacy import excerpt
+from airflow_provider_ccc.client.privacy import counted, excerpt
 
 log = logging.getLogger(__name__)
 
@@ -79,19 +79,15 @@ class Exclusion:
                 examples.append(f"row {place}: {problem}")
         if self.malformed:
             log.warning(
-                "%d rows of exclude are no phone numbers, and nobody is left out for them: %s",
-                self.malformed,
+                "exclude: %s without a phone number, for which nobody is left out: %s",
+                counted(self.malformed, "row"),
                 "; ".join(examples),
             )
 
     def _values(self) -> Iterator[object]:
         column = self._reading.column
-        if isinstance(self._given, Query):
-            for row in self._given.rows(column):
-                yield row[column]
-            return
         try:
-            with open_callees(self._given, self._reading) as (reader, name):
+            with self._opened() as (reader, name):
                 found = False
                 for value, _, problem in reader.records():
                     found = found or value is not MISSING
@@ -101,7 +97,21 @@ class Exclusion:
         except NoCalleesError:
             return  # nobody is to be left out today
         except CccParameterError as error:
+            if isinstance(self._given, Query):
+                raise
             raise _named(error) from None
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Reader, str]]:
+        """Open it with the callees' delimiter, or with the one that its name says, whichever it has."""
+        with ExitStack() as stack:
+            try:
+                opened = stack.enter_context(open_callees(self._given, self._reading))
+            except CccParameterError as error:
+                if error.parameter != "callees_delimiter" or self._reading.delimiter is None:
+                    raise
+                opened = stack.enter_context(open_callees(self._given, replace(self._reading, delimiter=None)))
+            yield opened
 
 
 def _digits(value: object) -> str:

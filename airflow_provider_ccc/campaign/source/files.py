@@ -116,7 +116,7 @@ class Layout:
         """
         found = file.kind()
         expected = self.compression or (self.format if self.format in _TABLES else "")
-        if found and found != expected and not (found == "xls" and file.name.lower().endswith(".xls")):
+        if found and found != expected:
             parameter = "callees_format" if found in FORMATS else "callees"
             raise CccParameterError(parameter, f"{file.name} is {_KINDS[found]}")
 

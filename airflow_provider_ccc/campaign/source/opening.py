@@ -10,7 +10,6 @@ import msgspec
 
 from airflow_provider_ccc.campaign.source.lists import ListReader
 from airflow_provider_ccc.campaign.source.paths import (
-    NoCalleesError,
     Pieces,
     is_path,
     open_path,
@@ -18,8 +17,9 @@ from airflow_provider_ccc.campaign.source.paths import (
     read_whole,
     refuse_text,
 )
+from airflow_provider_ccc.campaign.source.queries import Query, QueryReader
 from airflow_provider_ccc.campaign.source.reading import Reading
-from airflow_provider_ccc.campaign.source.records import Reader
+from airflow_provider_ccc.campaign.source.records import NoCalleesError, Reader
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.privacy import counted
 
@@ -43,11 +43,13 @@ def open_callees(callees: Any, reading: Reading) -> Iterator[tuple[Reader, str]]
     elif is_path(callees):
         with open_path(callees, reading) as opened:
             yield opened
+    elif isinstance(callees, Query):
+        yield QueryReader(callees, reading.column), callees.parameter
     elif isinstance(callees, (bytes, Set, Mapping)) or not isinstance(callees, Iterable):
         raise CccParameterError("callees", f"must be a list, a path or a range, not {type(callees).__name__}")
     else:
         items = ListReader(callees, reading.column)
-        yield items, counted(len(items), "callee")
+        yield items, counted(len(items), "callee") if len(items) else "the list"
 
 
 def _failures_of(manifest: Any) -> Pieces:

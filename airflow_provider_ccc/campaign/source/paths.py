@@ -15,7 +15,7 @@ from airflow_provider_ccc.campaign.source.addresses import object_storage
 from airflow_provider_ccc.campaign.source.files import FORMATS, Layout, LocalFile, readable
 from airflow_provider_ccc.campaign.source.readers import FilesReader, open_reader
 from airflow_provider_ccc.campaign.source.reading import Reading
-from airflow_provider_ccc.campaign.source.records import Reader
+from airflow_provider_ccc.campaign.source.records import NoCalleesError, Reader
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.privacy import counted, excerpt
 
@@ -23,10 +23,6 @@ _COPIED_AT_ONCE = 1 << 20
 _MAGIC = ("*", "?", "[")
 #: What tools put beside their files, such as _SUCCESS and .crc.
 _HIDDEN = (".", "_")
-
-
-class NoCalleesError(CccParameterError):
-    """There is nobody to call."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +77,13 @@ def layout_of(path: Any, format: str | None) -> Layout:
 
 def refuse_text(text: str) -> None:
     """Refuse text that is no path."""
-    if not any(character.isalpha() or character in "/\\" for character in text):
-        raise CccParameterError("callees", "is text but no path; give a list of numbers, or the path of a file")
     if text.lstrip().startswith(("[", "(", "{")) and Layout.of(text, None) is None:
         raise CccParameterError(
             "callees",
             "is a list written as text; a template that makes one needs render_template_as_native_obj=True on its DAG",
         )
+    if not any(character.isalpha() or character in "/\\" for character in text):
+        raise CccParameterError("callees", "is text but no path; give a list of numbers, or the path of a file")
 
 
 @contextmanager

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from airflow_provider_ccc.campaign.source.columns import named, place_of
+from airflow_provider_ccc.campaign.source.records import Record
 from airflow_provider_ccc.client.errors import CccError, CccParameterError
 from airflow_provider_ccc.client.privacy import excerpt
 
@@ -78,6 +80,25 @@ class Query:
             raise QueryError(
                 f"{self.parameter} failed on {self.conn_id!r}: {type(error).__name__}: {excerpt(what)}"
             ) from None
+
+
+class QueryReader:
+    """A query's rows as callees, asked for anew in each pass: for a look at them, not for a campaign."""
+
+    columns: tuple[str, ...] | None = None
+    empty = 0
+    rows: int | None = None
+
+    def __init__(self, query: Query, column: str) -> None:
+        self._query = query
+        self._column = column
+
+    def identity(self) -> tuple[str, ...]:
+        return "query", self._query.sql, self._query.conn_id
+
+    def records(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
+        for row in islice(self._query.rows(self._column), start, stop):
+            yield row[self._column], row, ""
 
 
 @contextmanager

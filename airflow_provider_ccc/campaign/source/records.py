@@ -9,10 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from airflow_provider_ccc.client.errors import CccParameterError
+
 #: The callee's value (:data:`MISSING` where the row has no such field), the row, and what is wrong with the row or "".
 Record = tuple[object, Mapping[str, Any], str]
 #: Stands for the value of a row that lacks the column.
 MISSING = object()
+
+
+class NoCalleesError(CccParameterError):
+    """There is nobody to call."""
 
 
 class Reader(Protocol):

@@ -42,10 +42,10 @@ from typing import Any
 from airflow_provider_ccc.campaign.source.columns import listed, suggestion
 from airflow_provider_ccc.campaign.source.exclusion import EXCLUDED, Exclusion
 from airflow_provider_ccc.campaign.source.opening import open_callees
-from airflow_provider_ccc.campaign.source.paths import NoCalleesError, address_of, is_path, open_path
+from airflow_provider_ccc.campaign.source.paths import address_of, is_path, open_path
 from airflow_provider_ccc.campaign.source.ranges import Bitmap, Range, cut
 from airflow_provider_ccc.campaign.source.reading import PARAMETERS, Reading
-from airflow_provider_ccc.campaign.source.records import MISSING, Reader
+from airflow_provider_ccc.campaign.source.records import MISSING, NoCalleesError, Reader
 from airflow_provider_ccc.client.checks import integer
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.privacy import excerpt

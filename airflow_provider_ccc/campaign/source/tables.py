@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_ccc.campaign.source.columns import listed, named, place_of
 from airflow_provider_ccc.campaign.source.files import LocalFile
-from airflow_provider_ccc.campaign.source.records import Record
+from airflow_provider_ccc.campaign.source.records import NoCalleesError, Record
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.privacy import excerpt
 
@@ -107,7 +107,7 @@ class ExcelReader:
         with file.watched():
             names = next(self._rows(), None)
         if names is None:
-            raise CccParameterError("callees", f"{file.name} is empty; the sheet's first row must name the columns")
+            raise NoCalleesError("callees", f"{file.name} is empty; the sheet's first row must name the columns")
         while names and names[-1] == "":
             names.pop()
         self.columns = named(map(_as_text, names))

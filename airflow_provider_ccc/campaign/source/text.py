@@ -18,7 +18,7 @@ import msgspec
 from airflow_provider_ccc.campaign.source.columns import named, place_of
 from airflow_provider_ccc.campaign.source.files import LocalFile
 from airflow_provider_ccc.campaign.source.packing import DamagedError, unpacked
-from airflow_provider_ccc.campaign.source.records import MISSING, Record, value_of
+from airflow_provider_ccc.campaign.source.records import MISSING, NoCalleesError, Record, value_of
 from airflow_provider_ccc.client.errors import CccParameterError
 
 #: Byte order marks, which say more than any parameter.
@@ -107,7 +107,7 @@ class CsvReader(TextReader):
         with self._text(newline="") as text:
             names = next(self._rows(text), None)
         if names is None:
-            raise CccParameterError("callees", f"{file.name} is empty; its first line must name the columns")
+            raise NoCalleesError("callees", f"{file.name} is empty; its first line must name the columns")
         self.columns = named(names)
         self._refuse_another_delimiter()
         self._at = place_of(column, self.columns, file.name)

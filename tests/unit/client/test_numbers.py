@@ -226,6 +226,7 @@ def test_what_was_normalised_stays_as_it_is(number):
         ("1790913800138000", False),
         ("165787876896", False),
         ("95588", False),
+        ("1089767654", False),
         ("0085223456789", False),
         ("00", False),
     ],

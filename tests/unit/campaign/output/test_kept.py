@@ -12,6 +12,7 @@ from airflow_provider_ccc.campaign.output.kept import keep
 from airflow_provider_ccc.campaign.output.storage import StorageError, open_folder
 from airflow_provider_ccc.campaign.source import open_source
 from airflow_provider_ccc.campaign.source.queries import Query, QueryError
+from airflow_provider_ccc.campaign.source.records import NoCalleesError
 from airflow_provider_ccc.client.errors import CccParameterError
 
 
@@ -64,6 +65,13 @@ def test_rows_that_were_not_kept_to_the_end_are_fetched_anew(folder, monkeypatch
         keep(folder, table, "phone", "fail")
     assert numbers(keep(folder, table, "phone", "fail")) == ["13800138002"]
     assert folder.names("_callees") == {"00000.ndjson", "_complete.json"}
+
+
+def test_a_query_without_rows_is_asked_again(folder):
+    table = query([], rows_of("13800138000"))
+    with pytest.raises(NoCalleesError):
+        numbers(keep(folder, table, "phone", "fail"))
+    assert numbers(keep(folder, table, "phone", "fail")) == ["13800138000"]
 
 
 def test_another_query_is_another_campaign(folder):

@@ -53,6 +53,15 @@ def test_a_file_with_a_column_of_its_own(tmp_path):
         left_out(str(path))
 
 
+def test_a_file_with_the_callees_delimiter_or_its_own(tmp_path):
+    for name, text in (("its.csv", "callee,why\n13800138001,x\n"), ("ours.csv", "callee;why\n13800138001;x\n")):
+        (tmp_path / name).write_text(text)
+        assert left_out(str(tmp_path / name), delimiter=";") == [4]
+    (tmp_path / "other.csv").write_text("callee|why\n13800138001|x\n")
+    with pytest.raises(CccParameterError, match="callees_delimiter"):
+        left_out(str(tmp_path / "other.csv"), delimiter=";")
+
+
 def test_an_exclusion_that_is_not_there(tmp_path):
     with pytest.raises(CccParameterError, match=r"exclude: .*never.csv is not there"):
         left_out(str(tmp_path / "never.csv"))
@@ -62,8 +71,10 @@ def test_an_exclusion_that_is_not_there(tmp_path):
 
 def test_an_empty_exclusion_leaves_nobody_out(tmp_path):
     (tmp_path / "never.csv").write_text("callee\n")
+    (tmp_path / "nothing.csv").touch()
     (tmp_path / "folder").mkdir()
     assert left_out(str(tmp_path / "never.csv")) == []
+    assert left_out(str(tmp_path / "nothing.csv")) == []
     assert left_out(f"{tmp_path}/folder/") == []
 
 
@@ -72,7 +83,7 @@ def test_rows_that_are_no_numbers_are_reported(logs):
     assert list(found.numbers()) == ["13800138000"]
     assert found.malformed == 3
     [warning] = [text for level, text in logs.records if level == "warning"]
-    assert warning.startswith("3 rows of exclude are no phone numbers, and nobody is left out for them: row 2: ")
+    assert warning.startswith("exclude: 3 rows without a phone number, for which nobody is left out: row 2: ")
     assert "13800138001" not in warning
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet
 import pytest
 
 from airflow_provider_ccc.campaign.source import open_source, split_callees
-from airflow_provider_ccc.campaign.source.paths import NoCalleesError
+from airflow_provider_ccc.campaign.source.records import NoCalleesError
 from airflow_provider_ccc.client.errors import CccParameterError
 
 NUMBERS = ["13800138000", "13800138001", "01089767654"]
@@ -173,9 +173,10 @@ def parquet() -> bytes:
         ("a.csv", gzip.compress(b"callee\n13800138000\n"), "compressed with gzip; name it .gz", "callees"),
         ("a.ndjson", archive(a_csv=b"callee\n13800138000\n"), "a ZIP archive; name it .zip", "callees"),
         ("a.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook", "callees"),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook", "callees"),
         ("a.csv.gz", b"\x28\xb5\x2f\xfd", "Zstandard; name it .zst", "callees"),
     ],
-    ids=["excel", "excel as parquet", "parquet", "parquet as excel", "gzip", "zip", "old excel", "zstd"],
+    ids=["excel", "excel as parquet", "parquet", "parquet as excel", "gzip", "zip", "old excel", "xls", "zstd"],
 )
 def test_a_file_of_another_kind_than_its_name_says(write, name, content, says, parameter):
     error = refused(write(name, content))

@@ -312,6 +312,7 @@ def test_a_storage_that_does_not_answer_is_no_parameter_error(remote, monkeypatc
         (f"['{NUMBER}', 'a']", "callees", "render_template_as_native_obj"),
         (f"{NUMBER}/{NUMBER}", "callees_format", "csv, tsv, ndjson, json, parquet, xlsx"),
         ("callees.doc", "callees_format", "'callees.doc' does not say"),
+        (f"['{NUMBER}']", "callees", "render_template_as_native_obj"),
         (f"callees {NUMBER}", "callees_format", "'callees 138****8000' does not say"),
         (None, "callees", "not NoneType"),
         (13800138000, "callees", "not int"),
