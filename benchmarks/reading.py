@@ -1,16 +1,15 @@
 """One reading of callees, as a campaign does it, in a process of its own: what it takes in time and memory.
 
 ``python -m benchmarks.reading KIND PLACE [EXCLUDE]`` surveys the callees and goes through all rows, and prints one line
-of JSON. KIND is a file's format, or ``sql``; PLACE is the file, or the folder that keeps a query's rows.
+of JSON. KIND is a file's format, or ``sql``; PLACE is the file, or the folder that keeps a query's rows. To keep them
+counts as part of the survey.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import airflow_provider_ccc.campaign.campaign
@@ -21,6 +20,7 @@ from airflow_provider_ccc.campaign.source import open_source
 from airflow_provider_ccc.campaign.source.exclusion import Exclusion
 from airflow_provider_ccc.campaign.source.queries import Query
 from airflow_provider_ccc.campaign.source.reading import Reading
+from benchmarks.child import peak_rss_kib
 
 QUERY = Query("SELECT callee, customer, city FROM callees", "warehouse")
 
@@ -32,12 +32,11 @@ def main(kind: str, place: str, exclude: str | None = None) -> None:
         callees = keep(open_folder(place), QUERY, "callee", "fail")
     left_out = Exclusion.of(exclude, None, None, None, Reading())
     with open_source(callees, exclude=left_out) as source:
+        survey_seconds = time.perf_counter() - start
         rows = sum(1 for _ in source.rows())
         found = {"rows": rows, "excluded": source.survey.excluded, "malformed": source.survey.malformed}
     seconds = time.perf_counter() - start
-    # Not of getrusage, which begins with what the process had that started this one.
-    [peak] = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
-    print(json.dumps({"seconds": seconds, "peak_rss_kib": int(peak), **found}))
+    print(json.dumps({"survey_seconds": survey_seconds, "seconds": seconds, "peak_rss_kib": peak_rss_kib(), **found}))
 
 
 if __name__ == "__main__":

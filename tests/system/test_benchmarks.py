@@ -143,6 +143,14 @@ def test_a_key_that_cannot_be_measured_any_more_is_left_out(tmp_path):
     assert list(written) == [key for key in KEYS if key in written]
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+def test_peak_memory_is_not_the_parents():
+    much = b"x" * (256 << 20)
+    code = "from benchmarks.child import peak_rss_kib; print(peak_rss_kib())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert 1 << 10 < int(done.stdout) < 128 << 10 < len(much) >> 10
+
+
 def test_requirements_pin_names_and_versions_only():
     lines = environment.REQUIREMENTS.read_text(encoding="ascii").split()
     assert "alibabacloud-ccc20170705==1.0.3" in lines
