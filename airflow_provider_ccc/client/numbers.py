@@ -24,6 +24,8 @@ _SCHEME = re.compile(r"tel:(?://)?", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]{3,20}")
 #: Most numbers, which need no further look: a mobile number, and a landline with its trunk 0.
 _PLAIN = re.compile(r"1[3-9][0-9]{9}|0(?:10|2[0-9])[0-9]{8}|0[3-9][0-9]{9,10}")
+#: A mobile number as most people write it.
+_USUAL = re.compile(r"(?:(?:\+|00)?86[ -]?)?(1[3-9][0-9])[ -]?([0-9]{4})[ -]?([0-9]{4})")
 _CHINA_MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _CHINA_SERVICE = re.compile(r"[48]00[0-9]{7}")
 #: An area code without its trunk 0, and a number of 7 or 8 digits.
@@ -65,6 +67,8 @@ def normalise(number: object, parameter: str) -> str:
         return _from_value(number, parameter)
     if _PLAIN.fullmatch(number):
         return number
+    if usual := _USUAL.fullmatch(number):
+        return "".join(usual.groups())
     text = _unwrapped(number)
     if not _SEPARATORS.sub("", text):
         raise CccParameterError(parameter, "is empty; give a phone number")
@@ -130,6 +134,8 @@ def key(number: str) -> str:
 
 def _from_value(number: object, parameter: str) -> str:
     """Take a number that is no text; only a mobile number has all its digits for certain."""
+    if type(number) is int and is_mobile(number):
+        return str(number)
     if isinstance(number, (Integral, float, Decimal)) and not isinstance(number, bool):
         value: Any = int(number) if isinstance(number, Integral) else number
         if value != value:
