@@ -364,6 +364,21 @@ def test_a_campaign_that_is_replaced_leaves_no_rows_of_its_query(asked, table, t
     assert resolved(tmp_path / "out") == ["13800138001"]
 
 
+@pytest.mark.parametrize("why", ["batches are there", "max_qps", "only"])
+def test_a_refused_query_leaves_the_folder_as_it_was(asked, table, tmp_path, why):
+    """Whatever an error of the parameters is, it is found before anybody's number is written down."""
+    table("INSERT INTO callees VALUES (13800138009, 'c1', NULL)")
+    if why == "batches are there":
+        (tmp_path / "c.csv").write_text("callee\n13800138000\n")
+        resolve_batches(tmp_path / "out", split_callees(tmp_path / "c.csv"))
+    given = {"max_qps": {"max_qps": 0}, "only": {"only": "failed"}}.get(why, {})
+    with pytest.raises(AirflowFailException):
+        resolve(tmp_path / "out", callees_sql="SELECT phone AS callee FROM callees", sql_conn_id="warehouse", **given)
+    left = [path for path in (tmp_path / "out").rglob("*.*") if b"13800138009" in path.read_bytes()]
+    assert [str(path.relative_to(tmp_path)) for path in left] == []
+    assert "13800138009" not in asked()
+
+
 def test_killed_while_the_rows_are_kept_and_again_while_they_are_called(simulate, table, tmp_path):
     """The callees are those of the first query that came to its end. Nobody whose part was complete is asked again."""
     import psycopg2
