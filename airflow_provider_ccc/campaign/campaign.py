@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_ccc.campaign.output.batches import make_room, remove_stale_manifest, rows_of
 from airflow_provider_ccc.campaign.output.formats import encoder_of
-from airflow_provider_ccc.campaign.output.kept import keep
+from airflow_provider_ccc.campaign.output.kept import forget, keep
 from airflow_provider_ccc.campaign.output.layout import batch_folder
 from airflow_provider_ccc.campaign.output.output import Identity, OnStaleOutput, Output
 from airflow_provider_ccc.campaign.output.ownership import Owner, owned
@@ -22,12 +22,14 @@ from airflow_provider_ccc.campaign.picking.runner import Hook, Limits, Runner
 from airflow_provider_ccc.campaign.report.report import add_report, check_report
 from airflow_provider_ccc.campaign.source import Source, open_source
 from airflow_provider_ccc.campaign.source.exclusion import Exclusion
+from airflow_provider_ccc.campaign.source.opening import failures_of
 from airflow_provider_ccc.campaign.source.queries import Query
 from airflow_provider_ccc.campaign.source.ranges import Range
 from airflow_provider_ccc.campaign.source.reading import Reading
 from airflow_provider_ccc.client import checks
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.operation import PickOperation
+from airflow_provider_ccc.client.pacing import Pacer
 from airflow_provider_ccc.client.privacy import counted
 
 log = logging.getLogger(__name__)
@@ -76,8 +78,14 @@ class Campaign:
         self._folder = open_folder(self.output_path)
         is_range = isinstance(self.callees, Mapping) and self.reading.only is None
         self._batch = Range.load(self.callees) if is_range else None
-        if isinstance(self.callees, Query) and self.on_stale_output == "extend":
-            raise CccParameterError("on_stale_output", "cannot be 'extend' with callees_sql, whose rows are kept")
+        # What can be refused is refused before a query is asked.
+        Pacer(self.max_qps)
+        MaxFailures.of(self.max_failures, 0)
+        if isinstance(self.callees, Query):
+            if self.on_stale_output == "extend":
+                raise CccParameterError("on_stale_output", "cannot be 'extend' with callees_sql, whose rows are kept")
+            if self.reading.only is not None:
+                raise CccParameterError("only", "goes with callees, not with callees_sql")
         #: The sub-folder of the output path that this campaign's files go to, if it is one of several tasks' batches.
         self.below = "" if self._batch is None else batch_folder(self._batch.batch)
         self._runner: Runner | None = None
@@ -118,6 +126,8 @@ class Campaign:
             if callees is self.callees:
                 folder = stack.enter_context(self._owned(owner))
             output = self._open_output(folder, source)
+            if callees is self.callees:
+                forget(folder)  # the rows of a query whose campaign this one replaced
             manifest = self._finished_before(output, limits) or self._resolve(source, output, limits)
             if self.report:
                 manifest = add_report(output.folder, manifest, output.total.timeline)
@@ -128,6 +138,8 @@ class Campaign:
 
     def _kept(self, folder: Folder) -> Any:
         """Give the callees; those of a query as they were when the campaign was begun."""
+        if self.reading.only == "failed" and failures_of(self.callees).folder == self._folder.description:
+            raise CccParameterError("output_path", "is that of the campaign whose failures are taken; give another")
         if isinstance(self.callees, Query):
             return keep(folder, self.callees, self.reading.column, self.on_stale_output)
         return self.callees

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from airflow_provider_ccc.campaign.output.formats import encode_lines
-from airflow_provider_ccc.campaign.output.layout import CALLEES, discard, holds_parts
+from airflow_provider_ccc.campaign.output.layout import CALLEES, batches_in, discard, holds_parts
 from airflow_provider_ccc.campaign.output.output import OnStaleOutput, fingerprint_of
 from airflow_provider_ccc.campaign.output.storage import Folder, StorageError
 from airflow_provider_ccc.campaign.source.paths import Pieces
@@ -50,15 +50,14 @@ def keep(folder: Folder, query: Query, column: str, on_stale: OnStaleOutput) -> 
     if kept is not None and kept.query == mark:
         log.info("Going on with what the query gave when the campaign was begun: %s", counted(kept.rows, "row"))
         return _pieces(folder, kept)
-    if on_stale != "replace" and (kept is not None or holds_parts(folder)):
+    if on_stale != "replace" and (kept is not None or holds_parts(folder) or batches_in(folder)):
         whose = "of another query" if kept is not None else "that did not come from a query"
         raise CccParameterError(
             "output_path",
             f"{folder.description} holds the output of another campaign, whose callees are {whose}; give each campaign"
             " a path of its own, or set on_stale_output='replace'",
         )
-    for name in sorted(folder.names(CALLEES), key=lambda name: name != _MARK):
-        discard(folder, f"{CALLEES}/{name}")
+    forget(folder)
     files: list[str] = []
     rows = 0
     stream = query.rows(column)
@@ -71,6 +70,12 @@ def keep(folder: Folder, query: Query, column: str, on_stale: OnStaleOutput) -> 
     folder.write(f"{CALLEES}/{_MARK}", msgspec.json.encode(_Kept(mark, files, rows)))
     log.info("The query gave %s, kept with the output", counted(rows, "row"))
     return _pieces(folder, _Kept(mark, files, rows))
+
+
+def forget(folder: Folder) -> None:
+    """Remove the rows of a query, beginning with what says that they are complete."""
+    for name in sorted(folder.names(CALLEES), key=lambda name: name != _MARK):
+        discard(folder, f"{CALLEES}/{name}")
 
 
 def _chunks(lines: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:

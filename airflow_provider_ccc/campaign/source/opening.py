@@ -34,7 +34,7 @@ def open_callees(callees: Any, reading: Reading) -> Iterator[tuple[Reader, str]]
     :raises CccParameterError: naming ``callees`` or one of the settings.
     """
     if reading.only == "failed":
-        callees = _failures_of(callees)
+        callees = failures_of(callees)
     if isinstance(callees, Pieces):
         if not callees.names:
             raise NoCalleesError("callees", f"there are none: {callees.description}")
@@ -52,7 +52,7 @@ def open_callees(callees: Any, reading: Reading) -> Iterator[tuple[Reader, str]]
         yield items, counted(len(items), "callee") if len(items) else "the list"
 
 
-def _failures_of(manifest: Any) -> Pieces:
+def failures_of(manifest: Any) -> Pieces:
     """Find the failures of an earlier campaign by its manifest: as a task returned it, its file, or its folder."""
     if is_path(manifest):
         refuse_text(str(manifest))

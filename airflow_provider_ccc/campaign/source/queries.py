@@ -76,7 +76,8 @@ class Query:
         except (CccError, GeneratorExit):
             raise
         except Exception as error:
-            what = str(getattr(error, "orig", None) or error)  # without the statement and its parameters
+            # Without the statement and its parameters, which PostgreSQL shows in further lines.
+            what = (str(getattr(error, "orig", None) or error).strip().splitlines() or [""])[0]
             raise QueryError(
                 f"{self.parameter} failed on {self.conn_id!r}: {type(error).__name__}: {excerpt(what)}"
             ) from None
