@@ -21,8 +21,8 @@ from airflow_provider_ccc.client.privacy import counted, excerpt
 
 _COPIED_AT_ONCE = 1 << 20
 _MAGIC = ("*", "?", "[")
-#: What tools put beside their files, such as _SUCCESS and .crc.
-_HIDDEN = (".", "_")
+#: What tools put beside their files, such as _SUCCESS, .crc, and Excel's ~$ while a workbook is open.
+_HIDDEN = (".", "_", "~$")
 
 
 @dataclass(frozen=True)

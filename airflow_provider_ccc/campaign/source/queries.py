@@ -141,5 +141,7 @@ def _fetched(cursor: Any) -> Iterator[Any]:
 def _plain(value: Any) -> Any:
     """Turn a value into one that stays a number, if it is one, when it is written as JSON."""
     if isinstance(value, Decimal):
+        if not value.is_finite():
+            return str(value)
         return int(value) if value == value.to_integral_value() else float(value)
     return bytes(value) if isinstance(value, memoryview) else value

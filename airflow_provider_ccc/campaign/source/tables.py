@@ -159,7 +159,9 @@ class ExcelReader:
             raise CccParameterError("callees", f"{self._file.name} has a password; save it without one") from None
         except (calamine.CalamineError, OSError, ValueError) as error:
             raise CccParameterError(
-                "callees", f"{self._file.name} cannot be read as an Excel workbook: {excerpt(str(error))}"
+                "callees",
+                f"{self._file.name} cannot be read as an Excel workbook: {excerpt(str(error))}. If it is text, name it"
+                " .csv, or give callees_format",
             ) from None
 
 

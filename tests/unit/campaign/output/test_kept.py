@@ -98,9 +98,10 @@ def test_what_says_that_rows_are_kept_must_be_readable(folder):
 def test_numbers_stay_numbers():
     from airflow_provider_ccc.campaign.source.queries import _plain
 
-    assert [_plain(value) for value in (Decimal("13800138000"), Decimal("0.5"), "1", None)] == [
+    assert [_plain(value) for value in (Decimal("13800138000"), Decimal("0.5"), Decimal("Infinity"), "1", None)] == [
         13800138000,
         0.5,
+        "Infinity",
         "1",
         None,
     ]

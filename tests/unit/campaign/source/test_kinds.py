@@ -286,6 +286,7 @@ def test_a_folder_as_spark_writes_it(write, tmp_path):
     write("night/part-00000.csv", "callee,id\n13800138000,c1\n")
     write("night/part-00002.csv", "")
     write("night/_SUCCESS", "")
+    write("night/~$callees.xlsx", "x")
     write("night/.part-00000.csv.crc", "x")
     write("night/_temporary/part-00009.csv", "callee,id\n13800138009,c9\n")
     for callees in (tmp_path / "night", f"{tmp_path}/night/", f"{tmp_path}/night/part-*.csv"):
