@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_ccc.simulator.__main__ import options as simulator_options
@@ -107,9 +107,10 @@ def check(arguments: argparse.Namespace) -> int:
         only_possible_numbers=arguments.only_possible_numbers,
     )
     exclude = Exclusion.of(arguments.exclude, None, None, arguments.exclude_column, reading)
-    seen = check_callees(arguments.callees, exclude=exclude, qps=arguments.qps, **asdict(reading))
-    counts = {name: value for name, value in asdict(seen).items() if name not in ("seconds", "examples")}
-    _print([counts | {"minutes": round(seen.seconds / 60, 1)}], arguments.output)
+    seen = check_callees(arguments.callees, reading, exclude=exclude, qps=arguments.qps)
+    counts = ("rows", "empty", "malformed", "duplicates", "excluded", "to_resolve")
+    row = {name: getattr(seen, name) for name in counts} | {"minutes": round(seen.seconds / 60, 1)}
+    _print([row], arguments.output)
     for place, problem in seen.examples:
         sys.stderr.write(f"row {place}: {problem}\n")
     return 0 if not seen.malformed else _fail(f"{seen.malformed} of {seen.rows} rows are malformed")
@@ -174,7 +175,7 @@ COMMANDS = (
     ),
     Command(
         "check",
-        "Look at callees before a campaign: what is malformed, double or excluded, and how long it takes",
+        "Look at callees before a campaign: what is malformed, duplicate or excluded, and how long it takes",
         check,
         (
             _option("callees", help="a file, a folder or a pattern"),
@@ -185,9 +186,9 @@ COMMANDS = (
             _option("--sheet", help="of a workbook", metavar="NAME"),
             _option("--failed", help="the callees that failed in the campaign of this folder", action="store_true"),
             _option("--only-possible-numbers", help="refuse numbers that China does not have", action="store_true"),
-            _option("--exclude", help="a file, a folder or a pattern of numbers to leave out", metavar="PATH"),
+            _option("--exclude", help="a file, a folder or a pattern of numbers to exclude", metavar="PATH"),
             _option("--exclude-column", help="what holds the number there", metavar="NAME"),
-            _option("--qps", help="calls per second that the quota allows", type=float, default=100, metavar="N"),
+            _option("--qps", help="calls per second that the quota allows; by default 100", type=float, metavar="N"),
             _OUTPUT,
         ),
     ),

@@ -26,15 +26,15 @@ def rendered_number(value: Any) -> Any:
     return rendered_integer(value)
 
 
-def one_of(candidate_numbers: Any, skill_group_ids: Any) -> str:
-    """Say which of the two was given.
+def one_of(**values: Any) -> str:
+    """Say which of two parameters was given.
 
     :raises CccParameterError: both were, or none.
     """
-    by_candidates, by_groups = is_given(candidate_numbers), is_given(skill_group_ids)
-    if by_candidates == by_groups:
+    first, second = values
+    given = [name for name in values if is_given(values[name])]
+    if len(given) != 1:
         raise CccParameterError(
-            "candidate_numbers",
-            f"and skill_group_ids are {'both given' if by_groups else 'both missing'}; give one of them",
+            first, f"and {second} are {'both given' if given else 'both missing'}; give one of them"
         )
-    return "candidate_numbers" if by_candidates else "skill_group_ids"
+    return given[0]

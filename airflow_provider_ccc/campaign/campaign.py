@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import KW_ONLY, asdict, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from airflow_provider_ccc.campaign.report.report import add_report, check_report
 from airflow_provider_ccc.campaign.source import Source, open_source
 from airflow_provider_ccc.campaign.source.exclusion import Exclusion
 from airflow_provider_ccc.campaign.source.opening import failures_of
+from airflow_provider_ccc.campaign.source.paths import Pieces
 from airflow_provider_ccc.campaign.source.queries import Query
 from airflow_provider_ccc.campaign.source.ranges import Range
 from airflow_provider_ccc.campaign.source.reading import Reading
@@ -45,7 +46,7 @@ class Campaign:
     :param operation: what is asked about each callee.
     :param hook: makes the calls; its connection was looked up already.
     :param reading: how the callees are read.
-    :param exclude: whom to leave out.
+    :param exclude: the callees to exclude.
     :param tags: of the metrics.
     :raises CccParameterError: naming the parameter.
     """
@@ -100,11 +101,14 @@ class Campaign:
         :raises StorageError: the output cannot be read or written.
         """
         with ExitStack() as stack:
-            folder = self._folder
-            if isinstance(self.callees, Query):  # its rows are kept with the output
+            callees = self.callees
+            is_query = isinstance(callees, Query)
+            if is_query:  # its rows are kept with the output
                 folder = stack.enter_context(self._owned(owner))
-            callees = self._kept(folder)
-            source = stack.enter_context(open_source(callees, exclude=self.exclude, **asdict(self.reading)))
+                callees = keep(folder, callees, self.reading.column, self.on_stale_output)
+            elif self.reading.only == "failed":
+                callees = self._failures()
+            source = stack.enter_context(open_source(callees, self.reading, exclude=self.exclude))
             survey = source.survey
             log.info(
                 "%s: %s, %d malformed, %s, %d excluded; %s",
@@ -123,10 +127,10 @@ class Campaign:
                     self.max_failures, survey.rows if self._batch is None else self._batch.rows_total
                 ),
             )
-            if callees is self.callees:
+            if not is_query:
                 folder = stack.enter_context(self._owned(owner))
             output = self._open_output(folder, source)
-            if callees is self.callees:
+            if not is_query:
                 forget(folder)  # the rows of a query whose campaign this one replaced
             manifest = self._finished_before(output, limits) or self._resolve(source, output, limits)
             if self.report:
@@ -136,13 +140,12 @@ class Campaign:
     def _owned(self, owner: Owner) -> AbstractContextManager[Folder]:
         return owned(self._folder, owner, batch=self.below, on_lost=self.stop)
 
-    def _kept(self, folder: Folder) -> Any:
-        """Give the callees; those of a query as they were when the campaign was begun."""
-        if self.reading.only == "failed" and failures_of(self.callees).folder == self._folder.description:
+    def _failures(self) -> Pieces:
+        """Find the failures of an earlier campaign, which must not be replaced by this one."""
+        failures = failures_of(self.callees)
+        if failures.folder == self._folder.description:
             raise CccParameterError("output_path", "is that of the campaign whose failures are taken; give another")
-        if isinstance(self.callees, Query):
-            return keep(folder, self.callees, self.reading.column, self.on_stale_output)
-        return self.callees
+        return failures
 
     def stop(self) -> None:
         """End a run from a signal handler or another thread, or before it began; finished parts are kept."""

@@ -9,8 +9,12 @@ from typing import Any
 from airflow_provider_ccc.campaign.picking.progress import duration
 from airflow_provider_ccc.campaign.source import open_source
 from airflow_provider_ccc.campaign.source.exclusion import Exclusion
+from airflow_provider_ccc.campaign.source.reading import Reading
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.privacy import counted
+
+#: Calls per second by which the time is reckoned where no quota is given.
+USUAL_QPS = 100
 
 
 @dataclass(frozen=True)
@@ -20,10 +24,9 @@ class Checked:
     :param rows: data rows.
     :param empty: empty lines.
     :param malformed: rows that have no number that can be called.
-    :param duplicates: rows whose number stands further up.
+    :param duplicates: rows whose number appears earlier.
     :param excluded: callees that are left out.
-    :param to_resolve: callees that are asked about.
-    :param seconds: how long that takes at the quota.
+    :param qps: calls per second that the quota allows.
     :param examples: rows that are malformed, with the reason; numbers shortened.
     """
 
@@ -32,9 +35,18 @@ class Checked:
     malformed: int
     duplicates: int
     excluded: int
-    to_resolve: int
-    seconds: float
+    qps: float
     examples: list[tuple[int, str]]
+
+    @property
+    def to_resolve(self) -> int:
+        """Callees that are asked about."""
+        return self.rows - self.malformed - self.duplicates - self.excluded
+
+    @property
+    def seconds(self) -> float:
+        """How long that takes at the quota."""
+        return self.to_resolve / self.qps
 
     @property
     def text(self) -> str:
@@ -42,25 +54,27 @@ class Checked:
         return (
             f"{counted(self.rows, 'row')}: {self.to_resolve} to resolve, {self.malformed} malformed,"
             f" {counted(self.duplicates, 'duplicate')}, {self.excluded} excluded; {counted(self.empty, 'empty line')}."
-            f" At this quota: {duration(self.seconds)}"
+            f" At this quota: {duration(self.seconds)} of {self.qps:g} calls per second"
         )
 
 
 def check_callees(
-    callees: Any, *, exclude: Exclusion | None = None, qps: float, examples: int = 20, **settings: Any
+    callees: Any, reading: Reading, *, exclude: Exclusion | None = None, qps: float | None = None, examples: int = 20
 ) -> Checked:
     """Read callees as a campaign would, and send no request.
 
-    :param callees: as :func:`~airflow_provider_ccc.campaign.source.open_source` takes them, with its other settings.
-    :param qps: calls per second that the account's quota allows.
+    :param callees: as :func:`~airflow_provider_ccc.campaign.source.open_source` takes them; a query, too.
+    :param reading: how they are read.
+    :param exclude: the callees to exclude.
+    :param qps: calls per second that the account's quota allows; by default :data:`USUAL_QPS`.
     :param examples: how many malformed rows to describe.
     :raises CccParameterError: as reading them for a campaign does.
     """
-    if not qps > 0:
-        raise CccParameterError("qps", "must be more than 0")
-    with open_source(callees, exclude=exclude, **settings) as source:
+    qps = USUAL_QPS if qps is None else qps
+    if not isinstance(qps, (int, float)) or not qps > 0:
+        raise CccParameterError("qps", "must be a number above 0")
+    with open_source(callees, reading, exclude=exclude) as source:
         survey = source.survey
-        to_resolve = survey.rows - survey.malformed - survey.duplicates - survey.excluded
         malformed = ((row.place, row.problem) for row in source.rows() if row.problem)
         return Checked(
             rows=survey.rows,
@@ -68,7 +82,6 @@ def check_callees(
             malformed=survey.malformed,
             duplicates=survey.duplicates,
             excluded=survey.excluded,
-            to_resolve=to_resolve,
-            seconds=to_resolve / qps,
+            qps=qps,
             examples=list(itertools.islice(malformed, min(examples, survey.malformed))),
         )

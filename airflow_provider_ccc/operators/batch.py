@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.privacy import counted, excerpt
 from airflow_provider_ccc.compat import AirflowSkipException, BaseOperator
 from airflow_provider_ccc.endings import EndingsMixin
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
     from airflow_provider_ccc.client.operations_2017 import PickOperation
     from airflow_provider_ccc.compat import Context
     from airflow_provider_ccc.hooks.ccc import CccAsyncHook
-
-#: Calls per second by which ``dry_run`` reckons the time, where ``max_qps`` is not given.
-_USUAL_QPS = 100
 
 
 class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineageMixin, BaseOperator):
@@ -77,11 +72,11 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         its task returned it, or its output folder.
     :param only_possible_numbers: whether a number that China does not have is a failure, without a request. It needs
         the extra ``airflow-provider-ccc[phonenumbers]``.
-    :param exclude: whom to leave out: a list, a file, a folder or a pattern, as for ``callees`` (templated). Each try
-        reads it again.
+    :param exclude: the callees to exclude: a list, a file, a folder or a pattern, as for ``callees`` (templated). Each
+        try reads it again.
     :param exclude_column: the column of ``exclude`` or ``exclude_sql`` that holds the number (templated); by default
         the same as ``callee_column``.
-    :param exclude_sql: a query of the numbers to leave out, instead of ``exclude`` (templated).
+    :param exclude_sql: a query of the numbers to exclude, instead of ``exclude`` (templated).
     :param on_empty: what to do if there are no callees: ``fail``, or ``skip``, which skips the task.
     :param instance_id: the call centre instance (templated); the connection's own by default.
     :param ccc_conn_id: the connection, of type ``ccc`` (templated).
@@ -247,36 +242,30 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
 
         super().dry_run()
         with permanent_errors_end_the_task():
-            qps = rendered_number(self.max_qps) if is_given(self.max_qps) else _USUAL_QPS
             reading = self._reading()
-            exclude = self._exclusion(reading)
-            checked = check_callees(self._callees(), exclude=exclude, qps=qps, **asdict(reading))
-        self.log.info("%s of %g calls per second", checked.text, qps)
+            checked = check_callees(
+                self._callees(),
+                reading,
+                exclude=self._exclusion(reading),
+                qps=rendered_number(self.max_qps) if is_given(self.max_qps) else None,
+            )
+        self.log.info("%s", checked.text)
         for place, problem in checked.examples:
             self.log.info("row %d: %s", place, problem)
 
     def _reading(self) -> Reading:
-        from airflow_provider_ccc.campaign.source.reading import Reading
+        from airflow_provider_ccc.campaign.source.reading import PARAMETERS, Reading
 
-        return Reading(
-            column=self.callee_column,
-            format=self.callees_format,
-            encoding=self.callees_encoding,
-            delimiter=self.callees_delimiter,
-            sheet=self.callees_sheet,
-            only=self.only,
-            only_possible_numbers=self.only_possible_numbers,
-        )
+        return Reading(**{name: getattr(self, parameter) for name, parameter in PARAMETERS.items()})
 
     def _callees(self) -> Any:
         """Give the callees, or the query that has them."""
         from airflow_provider_ccc.campaign.source.queries import Query
 
         callees = reveal(self.callees)
-        if is_given(callees) == is_given(self.callees_sql):
-            what = "both given" if is_given(callees) else "both missing"
-            raise CccParameterError("callees", f"and callees_sql are {what}; give one of them")
-        return callees if is_given(callees) else Query(self.callees_sql or "", self.sql_conn_id or "")
+        if one_of(callees=callees, callees_sql=self.callees_sql) == "callees":
+            return callees
+        return Query(self.callees_sql or "", self.sql_conn_id or "")
 
     def _exclusion(self, reading: Reading) -> Exclusion | None:
         from airflow_provider_ccc.campaign.source.exclusion import Exclusion
@@ -320,7 +309,7 @@ class CccPickOutboundNumbersBatchOperator(EndingsMixin, CccTaskMixin, CccLineage
         """Make what is asked about each callee, and look the connection up."""
         count = rendered_integer(self.count)
         candidates = reveal(self.candidate_numbers)
-        if one_of(candidates, self.skill_group_ids) == "candidate_numbers":
+        if one_of(candidate_numbers=candidates, skill_group_ids=self.skill_group_ids) == "candidate_numbers":
             return hook.pick_operation(candidate_numbers=candidates, count=count, instance_id=self.instance_id)
         return hook.pick_operation(skill_group_ids=self.skill_group_ids, count=count, instance_id=self.instance_id)
 

@@ -89,7 +89,7 @@ class CccPickOutboundNumbersOperator(CccTaskMixin, BaseOperator):
         callee, candidates = reveal(self.callee_number), reveal(self.candidate_numbers)
         with permanent_errors_end_the_task(context):
             count = rendered_integer(self.count)
-            if one_of(candidates, self.skill_group_ids) == "candidate_numbers":
+            if one_of(candidate_numbers=candidates, skill_group_ids=self.skill_group_ids) == "candidate_numbers":
                 picked = self.hook.pick_outbound_numbers(callee, candidates, count, self.instance_id)
             else:
                 picked = self.hook.pick_global_outbound_numbers(

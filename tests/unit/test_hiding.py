@@ -82,16 +82,17 @@ def test_to_hide_a_list_costs_less_than_to_render_it(monkeypatch):
     """Airflow's masker is the real one: 1,000 candidates took it ten seconds once."""
 
     def seconds():
-        taken = []
-        for _ in range(5):
-            begun = time.perf_counter()
-            rendered(callee_number=CALLEE, candidate_numbers=many(1000))
-            taken.append(time.perf_counter() - begun)
-        return min(taken)
+        begun = time.perf_counter()
+        rendered(callee_number=CALLEE, candidate_numbers=many(1000))
+        return time.perf_counter() - begun
 
-    hidden = seconds()
-    monkeypatch.delattr(HidesNumbersMixin, "_do_render_template_fields")
-    assert hidden < 4 * seconds()
+    hidden, shown = [], []
+    for _ in range(10):  # in turns, so that whatever else the machine does slows both down
+        hidden.append(seconds())
+        with monkeypatch.context() as patch:
+            patch.delattr(HidesNumbersMixin, "_do_render_template_fields")
+            shown.append(seconds())
+    assert min(hidden) < 2 * min(shown)
 
 
 TASKS = [

@@ -22,7 +22,7 @@ from airflow_provider_ccc.campaign.output.storage import Folder, StorageError
 from airflow_provider_ccc.campaign.output.timeline import Timeline
 from airflow_provider_ccc.client.models import DialNumberPair
 
-#: Why a callee was skipped: its number appears earlier, or it is one to leave out.
+#: Why a callee was skipped: its number appears earlier, or is one to exclude.
 DUPLICATE, EXCLUDED = "duplicate", "excluded"
 
 
@@ -55,7 +55,7 @@ class Tally(msgspec.Struct):
     """What is counted, of one part or of many.
 
     :param callees: data rows: resolved, failed or skipped.
-    :param excluded: those skipped as they were to be left out.
+    :param excluded: those skipped because they were excluded.
     :param pairs: rows of the output; with a ``count`` above 1 more than those resolved.
     :param calls: requests sent, of which ``throttled`` were refused for the quota and ``retried`` were repetitions.
     :param same_city: pairs whose caller is of the callee's city; ``same_province`` likewise.

@@ -79,9 +79,6 @@ class Limits:
     max_qps: float | None
     max_failures: MaxFailures
 
-    def __post_init__(self) -> None:
-        Pacer(self.max_qps)  # refuses a wrong one before any output is touched
-
 
 class Runner:
     """One try of a campaign.

@@ -1,4 +1,4 @@
-"""Whom to leave out: a list, a file or a query of numbers that must not be called."""
+"""Callees to exclude: a list, a file or a query of numbers that must not be called."""
 
 from __future__ import annotations
 

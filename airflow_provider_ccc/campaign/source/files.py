@@ -31,7 +31,7 @@ _SUFFIXES = {
     ".pq": "parquet",
     ".xlsx": "xlsx",
     ".xlsm": "xlsx",
-    ".xls": "xlsx",
+    ".xls": "xlsx",  # which it is not: Layout.check says so
 }
 #: Formats that are not text.
 _TABLES = ("parquet", "xlsx")
@@ -64,12 +64,18 @@ _PERMANENT = {
 }
 
 
+def check_format(format: str | None) -> None:
+    """Refuse a format that is unknown."""
+    if format is not None and format not in FORMATS:
+        raise CccParameterError("callees_format", f"must be one of {', '.join(FORMATS)}, or not be given")
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How a file is written.
 
     :param format: one of :data:`FORMATS`.
-    :param compression: "gzip", "zstd", or "".
+    :param compression: "gzip", "zstd", "zip", or "".
     """
 
     format: str
@@ -81,8 +87,7 @@ class Layout:
 
         :raises CccParameterError: the format is unknown, or the file is compressed in a way that it cannot be.
         """
-        if format is not None and format not in FORMATS:
-            raise CccParameterError("callees_format", f"must be one of {', '.join(FORMATS)}, or not be given")
+        check_format(format)
         suffixes = [suffix.lower() for suffix in Path(name).suffixes]
         compression = COMPRESSIONS.get(suffixes.pop(), "") if suffixes and suffixes[-1] in COMPRESSIONS else ""
         found = format or _SUFFIXES.get(suffixes[-1] if suffixes else "")
@@ -100,14 +105,14 @@ class Layout:
             return self
         try:
             with file.open() as archive, zipfile.ZipFile(archive) as opened:
-                inner = Layout.of(only_file(opened).filename, None)
+                inner = Layout.of(f"{only_file(opened).filename}.zip", None)
         except (zipfile.BadZipFile, DamagedError) as error:
             raise CccParameterError("callees", f"{file.name} cannot be read as a ZIP archive: {error}") from None
-        if inner is None or inner.compression:
+        if inner is None or not inner.format:
             raise CccParameterError(
                 "callees_format", f"is needed, as the name of what is in {file.name} does not say: {', '.join(FORMATS)}"
             )
-        return Layout.of(file.name, inner.format) or inner
+        return inner
 
     def check(self, file: LocalFile) -> None:
         """Refuse a file of another kind than its name says.

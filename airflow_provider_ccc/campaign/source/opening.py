@@ -53,7 +53,12 @@ def open_callees(callees: Any, reading: Reading) -> Iterator[tuple[Reader, str]]
 
 
 def failures_of(manifest: Any) -> Pieces:
-    """Find the failures of an earlier campaign by its manifest: as a task returned it, its file, or its folder."""
+    """Find the failures of an earlier campaign by its manifest: as a task returned it, its file, or its folder.
+
+    :param manifest: whatever was found already stays as it is.
+    """
+    if isinstance(manifest, Pieces):
+        return manifest
     if is_path(manifest):
         refuse_text(str(manifest))
         text = str(manifest).rstrip("/")

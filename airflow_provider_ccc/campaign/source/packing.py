@@ -14,8 +14,6 @@ from typing import Any, BinaryIO
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}
 #: Compressed bytes that are unpacked at a time: text may become a hundred times as long.
 _PACKED_CHUNK = 1 << 13
-#: What macOS puts into every archive.
-_NOT_A_FILE = ("__MACOSX/", ".DS_Store")
 
 
 class DamagedError(Exception):
@@ -38,7 +36,7 @@ def unpacked(file: BinaryIO, compression: str) -> Iterator[Any]:
                 yield inner
         else:
             yield file
-    except (EOFError, zlib.error, gzip.BadGzipFile, BrokenZstdError, zipfile.BadZipFile) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise DamagedError(str(error)) from None
     except (RuntimeError, NotImplementedError) as error:
         if compression != "zip":
@@ -58,11 +56,8 @@ def only_file(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 def _is_noise(name: str) -> bool:
-    return name.startswith(_NOT_A_FILE[0]) or name.rpartition("/")[2] == _NOT_A_FILE[1]
-
-
-class BrokenZstdError(Exception):
-    """Bytes that are not a Zstandard frame."""
+    """Say whether it is what macOS puts into every archive."""
+    return name.startswith("__MACOSX/") or name.rpartition("/")[2] == ".DS_Store"
 
 
 class ZstdStream(io.RawIOBase):
@@ -104,6 +99,6 @@ class ZstdStream(io.RawIOBase):
         try:
             self._output = memoryview(frame.decompress(data))
         except self._error as error:
-            raise BrokenZstdError(str(error)) from None
+            raise DamagedError(str(error)) from None
         self._frame, self._input = (None, frame.unused_data) if frame.eof else (frame, b"")
         return True

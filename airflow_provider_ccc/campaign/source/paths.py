@@ -102,10 +102,11 @@ def open_path(path: Any, reading: Reading) -> Iterator[tuple[Reader, str]]:
         folder = shown.rpartition("/")[0] if place.is_pattern else shown.rstrip("/")
         names = [f"{folder}/{_name(one)}" for one in found]
     with place.fetched(found, names) as files:
-        if len(files) > 1:  # Spark leaves some without anything in them
-            files = [file for file in files if file.size] or files[:1]
-        readers = [open_reader(file, layout_of(file.name, reading.format), reading) for file in files]
-        names = [file.name for file in files]
+        chosen = list(zip(files, found, strict=True))
+        if len(chosen) > 1:  # Spark leaves some without anything in them
+            chosen = [pair for pair in chosen if pair[0].size] or chosen[:1]
+        readers = [open_reader(file, layout_of(one, reading.format), reading) for file, one in chosen]
+        names = [file.name for file, _ in chosen]
         if len(readers) == 1:
             yield readers[0], names[0].rpartition("/")[2]
         else:

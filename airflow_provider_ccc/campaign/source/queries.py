@@ -84,7 +84,7 @@ class Query:
 
 
 class QueryReader:
-    """A query's rows as callees, asked for anew in each pass: for a look at them, not for a campaign."""
+    """A query's rows as callees. Each pass runs the query again: for a look at them, not for a campaign."""
 
     columns: tuple[str, ...] | None = None
     empty = 0

@@ -87,8 +87,8 @@ class Range:
     :param empty: empty lines of the whole file.
     :param malformed: rows of this range that cannot be called.
     :param fingerprint: of the whole file, as its survey has it.
-    :param duplicates: which rows of this range stand further up in the file, as :meth:`Bitmap.pack` writes it.
-    :param excluded: which rows of this range are to be left out, likewise.
+    :param duplicates: rows of this range whose number appears earlier in the file, as :meth:`Bitmap.pack` writes it.
+    :param excluded: which rows of this range are excluded, likewise.
     """
 
     path: str

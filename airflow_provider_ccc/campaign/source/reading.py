@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from airflow_provider_ccc.campaign.source.files import FORMATS
+from airflow_provider_ccc.campaign.source.files import check_format
+from airflow_provider_ccc.campaign.source.records import MISSING
 from airflow_provider_ccc.client import numbers
 from airflow_provider_ccc.client.errors import CccParameterError
 from airflow_provider_ccc.client.privacy import excerpt, shorten
@@ -36,8 +37,7 @@ class Reading:
     def __post_init__(self) -> None:
         if not isinstance(self.column, str) or not self.column:
             raise CccParameterError("callee_column", "must be the name of a column, as text")
-        if self.format is not None and self.format not in FORMATS:
-            raise CccParameterError("callees_format", f"must be one of {', '.join(FORMATS)}, or not be given")
+        check_format(self.format)
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise CccParameterError("callees_delimiter", "must be one character, such as ';'")
         if self.only not in (None, "failed"):
@@ -52,9 +52,11 @@ class Reading:
     def number(self, value: object) -> tuple[str, str]:
         """Return the number and what is wrong with it, one of them ""."""
         try:
-            number = numbers.normalise("" if value is None else value, self._shown)
+            number = numbers.normalise(value, self._shown)
         except CccParameterError as error:
-            return "", error.message
+            if value is None:
+                return self.number("")
+            return "", f"the row has no {self._shown!r}" if value is MISSING else error.message
         if self.only_possible_numbers and not numbers.is_possible(number):
             return "", f"{self._shown}: {shorten(number)!r} is not a number that China has"
         return number, ""

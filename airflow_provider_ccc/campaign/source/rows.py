@@ -36,11 +36,12 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_ccc.campaign.source.columns import listed, suggestion
 from airflow_provider_ccc.campaign.source.exclusion import EXCLUDED, Exclusion
+from airflow_provider_ccc.campaign.source.files import Layout
 from airflow_provider_ccc.campaign.source.opening import open_callees
 from airflow_provider_ccc.campaign.source.paths import address_of, is_path, open_path
 from airflow_provider_ccc.campaign.source.ranges import Bitmap, Range, cut
@@ -60,7 +61,7 @@ class Row:
     :param fields: all columns of the row as they were read.
     :param problem: why it cannot be called, with numbers shortened; "" if it can.
     :param duplicate: whether the same number appears earlier.
-    :param excluded: whether the number is one to leave out.
+    :param excluded: whether the number is one to exclude.
     """
 
     place: int
@@ -79,7 +80,7 @@ class Survey:
     :param empty: empty lines skipped; of a range, those of the whole file.
     :param malformed: rows with a problem.
     :param duplicates: rows whose number appears earlier.
-    :param excluded: rows whose number is one to leave out; further rows of it are duplicates.
+    :param excluded: rows whose number is one to exclude; further rows of it are duplicates.
     :param fingerprint: SHA-256, in hexadecimal, of the content and of how it is read.
     :param columns: the columns' names where a header or schema gives them, else ``None``.
     """
@@ -122,13 +123,13 @@ class Source:
 
         :raises CccParameterError: the file is not what it was at the survey.
         """
-        start, reading, duplicates, excluded = self._start, self._reading, self._duplicates, self._excluded
+        start, take, duplicates, excluded = self._start, self._reading.number, self._duplicates, self._excluded
         some, left_out = len(duplicates) > 0, len(excluded) > 0
         records = self._reader.records(start, start + self.survey.rows)
         for index, (value, fields, problem) in enumerate(records):
             number = ""
             if not problem:
-                number, problem = _number(value, reading)
+                number, problem = take(value)
             yield Row(
                 start + index + 1,
                 number,
@@ -140,15 +141,15 @@ class Source:
 
 
 @contextmanager
-def open_source(callees: Any, *, exclude: Exclusion | None = None, **settings: Any) -> Iterator[Source]:
+def open_source(callees: Any, reading: Reading | None = None, *, exclude: Exclusion | None = None) -> Iterator[Source]:
     """Open and survey a source; copies of remote objects go when the block is left.
 
     :param callees: a list, a path, or a range; see the module's description.
-    :param exclude: whom to leave out.
-    :param settings: those of :class:`~airflow_provider_ccc.campaign.source.reading.Reading`.
+    :param reading: how they are read; by default as its own defaults say.
+    :param exclude: the callees to exclude.
     :raises CccParameterError: naming ``callees``, ``exclude``, ``callee_column`` or another of the settings.
     """
-    reading = Reading(**settings)
+    reading = reading or Reading()
     if isinstance(callees, Mapping) and reading.only is None:
         part = Range.load(callees)
         if exclude is not None:
@@ -185,7 +186,7 @@ def split_callees(
     :param batch_size: rows in a range.
     :param column: the column or field that holds the number; the other settings are those of
         :class:`~airflow_provider_ccc.operators.batch.CccPickOutboundNumbersBatchOperator`.
-    :param exclude: whom to leave out; ranges carry which rows these are.
+    :param exclude: the callees to exclude; ranges carry which rows these are.
     :param on_empty: what to do if there are no rows: ``fail``, or ``skip``, which gives no range, so that Airflow skips
         the mapped task.
     :raises CccParameterError: as :func:`open_source` does, and for lists.
@@ -284,6 +285,7 @@ def _examine(reader: Reader, reading: Reading, name: str, exclude: Exclusion | N
     found = _Findings()
     lacking: Mapping[str, Any] | None = None
     intact = 0
+    take = reading.number
 
     def numbers() -> Iterator[tuple[str, int]]:
         nonlocal lacking, intact
@@ -295,7 +297,7 @@ def _examine(reader: Reader, reading: Reading, name: str, exclude: Exclusion | N
                     lacking = lacking or fields
                 else:
                     intact += 1
-                number, problem = _number(value, reading)
+                number, problem = take(value)
             if problem:
                 found.malformed.add(index)
             else:
@@ -332,13 +334,6 @@ def _examine(reader: Reader, reading: Reading, name: str, exclude: Exclusion | N
     return found
 
 
-def _number(value: object, reading: Reading) -> tuple[str, str]:
-    """Return the number and what is wrong with it, one of them ""."""
-    if value is MISSING:
-        return "", f"the row has no {excerpt(reading.column)!r}"
-    return reading.number(value)
-
-
 def _fingerprint(reader: Reader, reading: Reading) -> str:
     # Settings that were added later are named only where they are given, so that earlier output stays valid.
     later = ["only possible numbers"] if reading.only_possible_numbers else []
@@ -352,6 +347,8 @@ def _digest(*parts: str) -> str:
 def _refuse_other_settings(part: Range, given: Reading) -> None:
     """Refuse settings that are neither the default nor those that the file was split with."""
     usual, split = Reading(), part.reading
+    if split.format is None and (named := Layout.of(part.path, None)) and named.format:
+        split = replace(split, format=named.format)  # as the name says
     for name, parameter in PARAMETERS.items():
         if getattr(given, name) not in (getattr(usual, name), getattr(split, name)):
             raise CccParameterError(parameter, "is not what the file was split with; give it to split_callees")

@@ -1,6 +1,6 @@
 """Files of text: CSV with any delimiter, NDJSON, and a JSON array; packed or not, in any encoding.
 
-Every pass opens the file anew and holds a few kilobytes of it, whatever its size.
+Every pass opens the file again, and holds a few kilobytes of it, whatever its size.
 """
 
 from __future__ import annotations
@@ -191,10 +191,7 @@ class NdjsonReader(TextReader):
                     value = MISSING
                 if key and isinstance(value, dict):
                     value = value.get(key, MISSING)
-                if value is MISSING:
-                    yield None, {"line": line.rstrip("\r\n")}, "the line is no JSON object"
-                else:
-                    yield _record(value, self._column, "line", line)
+                yield _record(value, self._column, "line", line)
 
     def _lines(self, text: Iterable[str]) -> Iterator[str]:
         empty = 0

@@ -12,6 +12,7 @@ from airflow_provider_ccc.campaign.output.kept import keep
 from airflow_provider_ccc.campaign.output.storage import StorageError, open_folder
 from airflow_provider_ccc.campaign.source import open_source
 from airflow_provider_ccc.campaign.source.queries import Query, QueryError
+from airflow_provider_ccc.campaign.source.reading import Reading
 from airflow_provider_ccc.campaign.source.records import NoCalleesError
 from airflow_provider_ccc.client.errors import CccParameterError
 
@@ -40,7 +41,7 @@ def rows_of(*numbers):
 
 
 def numbers(pieces):
-    with open_source(pieces, column="phone") as source:
+    with open_source(pieces, Reading(column="phone")) as source:
         return [row.number for row in source.rows()]
 
 

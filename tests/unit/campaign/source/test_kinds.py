@@ -16,6 +16,7 @@ import pyarrow.parquet
 import pytest
 
 from airflow_provider_ccc.campaign.source import open_source, split_callees
+from airflow_provider_ccc.campaign.source.reading import Reading
 from airflow_provider_ccc.campaign.source.records import NoCalleesError
 from airflow_provider_ccc.client.errors import CccParameterError
 
@@ -23,7 +24,7 @@ NUMBERS = ["13800138000", "13800138001", "01089767654"]
 
 
 def read(callees, **settings):
-    with open_source(callees, **settings) as source:
+    with open_source(callees, Reading(**settings)) as source:
         return source.survey, list(source.rows())
 
 
@@ -316,6 +317,16 @@ def test_a_folder_without_files(tmp_path):
         with pytest.raises(NoCalleesError):
             read(callees)
         assert split_callees(callees, on_empty="skip") == []
+
+
+def test_a_long_path_says_as_much_as_a_short_one(write):
+    folder = "/".join(["a-folder-with-a-long-name"] * 6)
+    assert numbers(write(f"{folder}/callees.gz", gzip.compress(b"callee\n13800138000\n")), format="csv") == NUMBERS[:1]
+    assert numbers(write(f"{folder}/callees.zip", archive(a_csv="callee\n13800138000\n"))) == NUMBERS[:1]
+    assert (
+        numbers(write(f"{folder}/night.d/callees.csv.gz", gzip.compress(b"callee\n13800138000\n")).parent)
+        == NUMBERS[:1]
+    )
 
 
 def test_a_file_whose_name_is_a_pattern(write):

@@ -27,6 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_ccc.campaign.source import Row, Survey, open_source, split_callees
+from airflow_provider_ccc.campaign.source.reading import Reading
 from airflow_provider_ccc.client import numbers
 from airflow_provider_ccc.client.errors import CccParameterError
 from tests.versions import attach, store_of
@@ -38,7 +39,7 @@ ROWS = [{"id": f"c{place}", "callee": number} for place, number in enumerate(NUM
 
 
 def read(callees, **settings) -> tuple[Survey, list[Row]]:
-    with open_source(callees, **settings) as source:
+    with open_source(callees, Reading(**settings)) as source:
         return source.survey, list(source.rows())
 
 
@@ -539,6 +540,14 @@ def test_a_range_keeps_the_settings_it_was_split_with(tmp_path):
     for name, other in ("column", "城市"), ("format", "ndjson"), ("encoding", "gbk"):
         error = refused(part, **{name: other})
         assert error.parameter == ("callee_column" if name == "column" else f"callees_{name}")
+
+
+def test_a_range_may_be_told_what_its_files_name_says(tmp_path):
+    path = tmp_path / "callees.csv"
+    path.write_text(f"callee\n{NUMBER}\n")
+    [part] = split_callees(path)
+    assert read(part, format="csv")[1] == read(part)[1]
+    assert refused(part, format="ndjson").parameter == "callees_format"
 
 
 @pytest.mark.parametrize("callees", [[NUMBER], [], None, {"start": 0}, iter([])])
